@@ -1,0 +1,1 @@
+"""Mechanism: the turn protocol on Redis Streams. The only package that imports redis."""
