@@ -33,7 +33,7 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 def log_ids(
     *, property_id: str = "", conversation_id: str = "", turn_id: str = "", worker_id: str = ""
 ) -> Iterator[None]:
-    """Add these ids to every line logged inside, in this task and in tasks started from it; an empty one changes nothing."""
+    """Add these ids to every line logged inside, in this task and those started from it; empty ones change nothing."""
     given = {
         "property_id": property_id,
         "conversation_id": conversation_id,
