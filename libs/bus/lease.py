@@ -46,7 +46,8 @@ class Heartbeat:
             if self._until and sent > self._until:
                 self._on_lapse()
             try:
-                owned = await asyncio.wait_for(self.beat(), self._lease_s)
+                async with asyncio.timeout(self._lease_s):
+                    owned = await self.beat()
             except (BusUnavailable, TimeoutError):
                 if time.monotonic() > self._until:
                     self._on_lapse()

@@ -59,9 +59,13 @@ class Link:
 
     async def connect_once(self) -> None:
         """One try; `LinkDown` with the reason when Redis does not answer."""
-        connection = self._make()
+        connection, asked = self._make(), _cancel_requests()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
+            _raise_swallowed(asked)
+        except asyncio.CancelledError:
+            await connection.disconnect(nowait=True)
+            raise
         except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise LinkDown(f"Redis does not answer: {error}") from error
@@ -86,11 +90,12 @@ class Link:
 
         Raises `LinkDown` when the connection broke, with nothing known of the outcome.
         """
-        connection = self._connection
+        connection, asked = self._connection, _cancel_requests()
         if connection is None:
             raise LinkDown("Redis is not connected")
         try:
             await connection.send_packed_command(packed, check_health=False)
+            _raise_swallowed(asked)
             return [await self._reply(connection) for _ in range(replies)]
         except (RedisConnectionError, RedisTimeoutError, OSError, ReadOnlyError) as error:
             await self.close()
@@ -111,3 +116,14 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+
+def _cancel_requests() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _raise_swallowed(asked: int) -> None:
+    """redis-py sends within `asyncio.wait_for`, which in Python 3.11 may swallow a cancellation."""
+    if _cancel_requests() > asked:
+        raise asyncio.CancelledError
