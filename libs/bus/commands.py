@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 
 _MAX_BATCH = 512
+_log = logging.getLogger(__name__)
 
 
 class _Command:
@@ -95,6 +97,10 @@ class Commands:
             except asyncio.CancelledError:
                 self._fail(batch, "the bus was closed")
                 raise
+            except Exception as error:  # nobody may be left waiting for ever
+                _log.exception("batch failed")
+                self._fail(batch, f"the batch failed: {error!r}")
+                await self._link.close()
 
     async def _deliver(self, batch: list[_Command]) -> None:
         """Send until every command has its answer or has waited too long."""
@@ -105,15 +111,19 @@ class Commands:
                 batch = await self._reconnect(batch, error.detail)
                 continue
             batch = self._settle(batch, replies)
-            if batch:  # NOSCRIPT: Redis lost its script cache; these did nothing
+            if batch:  # NOSCRIPT: Redis lost its script cache
+                batch = self._give_up_late(batch, "Redis does not keep its scripts")
                 await self._load_scripts()
 
     def _settle(self, batch: Sequence[_Command], replies: Sequence[Any]) -> list[_Command]:
-        """Give the answers out; return the commands that must be sent again."""
-        again = []
+        """Give the answers out; return the commands that must be sent again.
+
+        That is everything from the first script that was not found: what was called after it is not done before it.
+        """
+        again: list[_Command] = []
         now = time.monotonic()
         for one, reply in zip(batch, replies, strict=True):
-            if isinstance(reply, NoScriptError):
+            if again or isinstance(reply, NoScriptError):
                 again.append(one)
             elif one.future.done():
                 continue
@@ -127,14 +137,18 @@ class Commands:
     async def _reconnect(self, batch: list[_Command], reason: str) -> list[_Command]:
         """Connect again; meanwhile fail what has waited too long. Returns what is still to be sent."""
         while not self._link.connected:
-            limit = time.monotonic() - self._timeout_s
-            self._fail([one for one in (*batch, *self._queue) if one.since < limit], reason)
-            batch = [one for one in batch if not one.future.done()]
-            self._queue = deque(one for one in self._queue if not one.future.done())
+            batch = self._give_up_late(batch, reason)
+            self._queue = deque(self._give_up_late(self._queue, reason))
             with contextlib.suppress(TimeoutError, LinkDown):
                 async with asyncio.timeout(min(self._timeout_s, 0.5)):
                     await self._connect()
         return batch
+
+    def _give_up_late(self, commands: Sequence[_Command] | deque[_Command], reason: str) -> list[_Command]:
+        """Fail what has waited too long; return the rest."""
+        limit = time.monotonic() - self._timeout_s
+        self._fail([one for one in commands if one.since < limit], reason)
+        return [one for one in commands if not one.future.done()]
 
     async def _connect(self) -> None:
         await self._link.connect()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from libs.bus.bus import Bus
-from libs.bus.log import decode_context, decode_log
+from libs.bus.log import decode_context, decode_log, number_of
 from libs.contracts.codec import decode, encode
 from libs.contracts.errors import MalformedMessage
 from libs.contracts.events import AnyEvent, Event, MessageReceived, ReplyStatus
@@ -61,10 +61,11 @@ class TurnQueue:
             ],
             [self._worker, activation.entry_id, conversation, token, self._bus.settings.max_attempts],
         )
-        view = self._view(conversation)
-        reply = await claimed
+        replies: tuple[Any, ...] = await asyncio.gather(claimed, *self._view(conversation), return_exceptions=True)
+        reply, *view = replies
+        if isinstance(reply, BaseException):
+            raise reply
         if reply[0] != b"run":
-            view.cancel()
             return str(reply[0].decode())
         grant = Grant(
             conversation_id=conversation,
@@ -77,14 +78,16 @@ class TurnQueue:
             subscriber_version=reply[7],
             subscribers=tuple(gateway.decode() for gateway in reply[8]),
         )
-        context, entries = await view
-        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
+        if grant.verdict is Verdict.EXHAUSTED:  # what broke every run before may be in the view
+            return Claimed(grant, {}, [activation.message] if activation.message else [])
+        return await self._claimed(grant, *_whole(view))
 
     async def following(self, conversation: str, committed: Committed) -> Claimed:
         """The turn that a commit granted in place, with the conversation as it stands."""
         assert committed.item is not None
-        gateways = self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1)
-        context, entries = await self._view(conversation)
+        gateways, context, entries = await asyncio.gather(
+            self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1), *self._view(conversation)
+        )
         grant = Grant(
             conversation_id=conversation,
             epoch=committed.epoch,
@@ -94,9 +97,9 @@ class TurnQueue:
             draft="",
             last_number=committed.number,
             subscriber_version=committed.version,
-            subscribers=tuple(gateway.decode() for gateway in await gateways),
+            subscribers=tuple(gateway.decode() for gateway in gateways),
         )
-        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
+        return await self._claimed(grant, context, entries)
 
     async def commit(
         self,
@@ -147,12 +150,21 @@ class TurnQueue:
         await self._bus.commands.send("XADD", self._keys.dead, "MAXLEN", "~", 10_000, "*", "b", body, "why", reason)
         await self._bus.commands.send("XACK", self._keys.turns, TURN_GROUP, entry_id)
 
-    def _view(self, conversation: str) -> asyncio.Future[Any]:
+    def _view(self, conversation: str) -> tuple[asyncio.Future[Any], asyncio.Future[Any]]:
+        """Context, and the end of the log, newest first."""
         commands, keys = self._bus.commands, self._keys
-        return asyncio.gather(
+        return (
             commands.send("HGETALL", keys.context(conversation)),
             commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail),
         )
+
+    async def _claimed(self, grant: Grant, context: list[bytes], entries: list[Any]) -> Claimed:
+        """With the turn's message, even if so much was appended since that it is not in the end of the log."""
+        number = grant.item.number
+        if entries and number_of(entries[-1][0]) > number:
+            log = self._keys.log(grant.conversation_id)
+            entries += await self._bus.commands.send("XRANGE", log, f"{number}-0", f"{number}-0")
+        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
 
 
 def parse_activation(entry_id: str, fields: dict[bytes, bytes]) -> Activation:
@@ -168,6 +180,14 @@ def parse_activation(entry_id: str, fields: dict[bytes, bytes]) -> Activation:
     if not isinstance(message, MessageReceived):
         return Activation(entry_id, conversation, turn, None, "its event is not message.received")
     return Activation(entry_id, conversation, turn, message)
+
+
+def _whole(view: Sequence[Any]) -> Sequence[Any]:
+    """What was read, unless a part of it could not be read."""
+    for part in view:
+        if isinstance(part, BaseException):
+            raise part
+    return view
 
 
 def _committed(reply: list[Any]) -> Committed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from libs.contracts.keys import Keys
 from libs.contracts.turns import Grant
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Run:
@@ -43,7 +45,7 @@ class Run:
         self._effects: set[asyncio.Task[Any]] = set()
         self._task: asyncio.Task[Done] | None = None
         self.stopped = ""
-        """Why nothing more is accepted: cancelled, fenced, lapsed or full; '' while all is well."""
+        """Why nothing more is said: cancelled, fenced, lapsed, full, given up, ...; '' while all is well."""
         self.started = time.monotonic()
 
     # What the handler sees
@@ -70,12 +72,12 @@ class Run:
 
     async def journal(self, event: ToolRequested | ToolCompleted) -> None:
         """See `handler.Turn.journal`."""
-        if self.stopped and self.stopped != "cancelled":
+        begins = isinstance(event, ToolRequested)
+        if self.stopped == "fenced" or (begins and self.stopped):
             raise TurnStopped(self.stopped)
         self._flush(force=True)
         grant, keys = self._grant, self._keys
         conversation = grant.conversation_id
-        begins = isinstance(event, ToolRequested)
         reply = await self._bus.commands.call(
             "journal",
             [
@@ -99,22 +101,32 @@ class Run:
             ],
         )
         outcome = reply[0].decode()
-        if outcome in ("fenced", "cancelled"):
+        if outcome in ("fenced", "cancelled", "gap"):
             self.stop(outcome)
         if outcome in ("fenced", "gap") or (outcome == "cancelled" and begins):
             raise TurnStopped(outcome)
+        task = asyncio.current_task()
+        if self.stopped and task and task is self._task:
+            task.cancel()  # recorded; but there is nothing left to go on for
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
         """See `handler.Turn.effect`."""
         task: asyncio.Task[T] = asyncio.ensure_future(_await(work))
         self._effects.add(task)
-        task.add_done_callback(self._effects.discard)
+        task.add_done_callback(self._effect_over)
         return await asyncio.shield(task)
+
+    def _effect_over(self, task: asyncio.Task[Any]) -> None:
+        self._effects.discard(task)
+        if self.stopped and not task.cancelled() and (error := task.exception()):
+            _log.warning("side effect failed after its turn was stopped", exc_info=error)
 
     # What the worker does
 
     async def answer(self, handler: Handler) -> Done:
         """Drive the handler to its end. Raises `TurnStopped` when the run was stopped, else what the handler raised."""
+        if self.stopped:
+            raise TurnStopped(self.stopped)
         self._flush()
         self._task = asyncio.create_task(self._drive(handler), name=f"turn {self._grant.item.turn_id}")
         try:
@@ -122,10 +134,10 @@ class Run:
         except asyncio.CancelledError:
             if self.stopped and not _being_cancelled():
                 raise TurnStopped(self.stopped) from None
-            self._task.cancel()
+            self.stop("given up")
             raise
         finally:
-            await self._settle_effects()
+            await self._settle()
 
     def stop(self, why: str) -> None:
         """Stop the handler at once; the first reason stands."""
@@ -135,6 +147,13 @@ class Run:
                 self._bus.observer.fenced("run")
             if self._task and self._task is not asyncio.current_task():
                 self._task.cancel()
+
+    async def confirm(self) -> None:
+        """Ask Redis whether this run may still go on; it stops if not."""
+        if self._task and not self._task.done():
+            outcome, *_ = await self._emit(0, b"", probe=True)
+            if outcome != b"ok":
+                self.stop(outcome.decode())
 
     async def landed(self) -> int:
         """Bytes of the draft that Redis holds for this run, after all that was sent."""
@@ -174,9 +193,16 @@ class Run:
                 if isinstance(step, Done):
                     done = step
                 elif step:
-                    self._text += step.encode()
-                    self._flush()
+                    self._take(step.encode())
         return done
+
+    def _take(self, words: bytes) -> None:
+        """Only whole yields are taken, so that no character is ever cut."""
+        if len(self._text) + len(words) > self._bus.settings.max_draft_bytes:
+            self.stop("full")
+            raise TurnStopped(self.stopped)
+        self._text += words
+        self._flush()
 
     def _flush(self, *, force: bool = False) -> None:
         """Send what is unsent, unless an emit is on its way and nothing forces the order."""
@@ -238,10 +264,10 @@ class Run:
         if not asked.cancelled() and asked.exception() is None:
             self._gateways = [gateway.decode() for gateway in asked.result()]
 
-    async def _settle_effects(self) -> None:
-        """A side effect that has begun ends, and is journalled, before the turn is committed."""
-        while self._effects:
-            await asyncio.wait(self._effects)
+    async def _settle(self) -> None:
+        """The handler has closed, and a side effect that has begun ends and is journalled, before the turn ends."""
+        while left := [task for task in (self._task, *self._effects) if task and not task.done()]:
+            await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _await(work: Callable[[], Awaitable[T]]) -> T:

@@ -129,8 +129,13 @@ async def kill(worker: Worker) -> None:
 
 
 async def stop_beating(worker: Worker) -> None:
-    """Make it a zombie: its lease lapses and it does not know."""
+    """Its lease lapses and it does not know."""
     await _cancel_loops(worker, lambda name: name.startswith("beat "))
+
+
+async def make_zombie(worker: Worker) -> None:
+    """Its lease lapses, it hears of nothing, and what it runs goes on."""
+    await _cancel_loops(worker, lambda name: True)
 
 
 async def stop_hearing_cancels(worker: Worker) -> None:
