@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -213,10 +214,11 @@ class Answering:
                 return committed
 
     async def _commit(self, run: Run, reply: ReplyGenerated, offset: int, words: bytes, budget: int) -> Committed:
+        reply = _fitting(reply)
         committed = await self._queue.commit(
             run.grant,
             reply.status,
-            [_fitting(reply)],
+            [reply],
             gateways=run.gateways,
             offset=offset,
             last_words=words,
@@ -228,6 +230,9 @@ class Answering:
         elif committed.outcome in ("idle", "ready", "next"):
             total = reply.timings.total_ms if reply.timings else 0.0
             self._bus.observer.committed(reply.status.value, total)
+            if committed.version != run.version:
+                with contextlib.suppress(BusUnavailable):
+                    await self._queue.announce(run.grant, reply, committed.number, run.gateways)
         return committed
 
     def _reply(self, run: Run, status: ReplyStatus, text: str, done: Done, timings: ReplyTimings) -> ReplyGenerated:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 from libs.bus.link import Link, LinkDown, Part, pack
 from libs.bus.observer import Observer
@@ -166,5 +166,6 @@ class Commands:
 
 
 def _typed(error: ResponseError) -> Exception:
-    """What a caller can act on: out of memory is 'later', anything else is a bug."""
-    return BusUnavailable(f"Redis refused: {error}") if str(error).startswith("OOM") else error
+    """What a caller can act on: out of memory, or a disk that is full, is 'later'; anything else is a bug."""
+    later = isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF")
+    return BusUnavailable(f"Redis refused: {error}") if later else error

@@ -144,6 +144,14 @@ class TurnQueue:
         )
         return _committed(reply)
 
+    async def announce(self, grant: Grant, event: Event, number: int, told: Sequence[str]) -> None:
+        """Copy an event to gateways that began to follow too late for its commit; else they only find it by looking."""
+        conversation, cap = grant.conversation_id, self._bus.settings.max_chunk_stream
+        listed = await self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1)
+        late = {gateway.decode() for gateway in listed} - set(told)
+        copy = ("MAXLEN", "~", cap, "*", "c", conversation, "n", number, "b", encode(event))
+        await asyncio.gather(*(self._bus.commands.send("XADD", self._keys.chunks(one), *copy) for one in late))
+
     async def reject(self, entry_id: str, fields: dict[bytes, bytes], reason: str) -> None:
         """An entry that names no conversation: kept as a dead letter, then acked."""
         body = b" ".join(part for pair in fields.items() for part in pair)[:4096]

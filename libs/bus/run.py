@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from libs.bus.bus import Bus
@@ -42,6 +43,8 @@ class Run:
         self._sent = 0
         """Bytes handed to emit. A successor's first emit is the whole draft, for gateways that missed a part."""
         self._in_flight: asyncio.Future[Any] | None = None
+        self._asked: asyncio.Future[Any] | None = None
+        """Who follows, while the answer is on its way."""
         self._effects: set[asyncio.Task[Any]] = set()
         self._task: asyncio.Task[Done] | None = None
         self.stopped = ""
@@ -206,7 +209,7 @@ class Run:
 
     def _flush(self, *, force: bool = False) -> None:
         """Send what is unsent, unless an emit is on its way and nothing forces the order."""
-        if self.stopped or self._sent >= len(self._text) or (self._in_flight and not force):
+        if self.stopped or self._sent >= len(self._text) or ((self._in_flight or self._asked) and not force):
             return
         offset, words = self.unsent()
         self._sent = len(self._text)
@@ -245,7 +248,7 @@ class Run:
         outcome, *rest = sent.result()
         match outcome:
             case b"ok":
-                if rest[1] != self._version:
+                if rest[1] != self._version and not self._asked:
                     self._refresh(rest[1])
                 self._flush()
             case b"gap":
@@ -255,14 +258,15 @@ class Run:
                 self.stop(outcome.decode())
 
     def _refresh(self, version: int) -> None:
-        """Somebody began to follow: learn who, for the next emit."""
-        self._version = version
-        asked = self._bus.commands.send("ZRANGE", self._keys.subs(self._grant.conversation_id), 0, -1)
-        asked.add_done_callback(self._learn)
+        """Somebody began to follow: learn who, before the next emit."""
+        self._asked = self._bus.commands.send("ZRANGE", self._keys.subs(self._grant.conversation_id), 0, -1)
+        self._asked.add_done_callback(partial(self._learn, version))
 
-    def _learn(self, asked: asyncio.Future[Any]) -> None:
+    def _learn(self, version: int, asked: asyncio.Future[Any]) -> None:
+        self._asked = None
         if not asked.cancelled() and asked.exception() is None:
-            self._gateways = [gateway.decode() for gateway in asked.result()]
+            self._version, self._gateways = version, [gateway.decode() for gateway in asked.result()]
+        self._flush()
 
     async def _settle(self) -> None:
         """The handler has closed, and a side effect that has begun ends and is journalled, before the turn ends."""

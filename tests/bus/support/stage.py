@@ -75,7 +75,7 @@ class Stage:
         return await self._stack.enter_async_context(Feed(await self.new_bus(name, observer, **settings), name))
 
     async def listen(self, feed: Feed, conversation: str, *, after: int | None = None) -> Listener:
-        listener = Listener(await feed.follow(PROPERTY, conversation, after=after))
+        listener = Listener(await feed.follow(PROPERTY, conversation, after=after), after)
         self._listeners.append(listener)
         return listener
 
