@@ -1,1 +1,1 @@
-"""How a process is seen: logs, metrics, health. Implements the observer that the bus takes as an argument."""
+"""What every service shows of itself: JSON logs, Prometheus metrics, health over HTTP. Takes registries, owns none."""

@@ -1,0 +1,34 @@
+"""How late the event loop runs its timers: the first thing to look at when everything in a process is slow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from libs.observability import names
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class LoopLag:
+    """Asks to be woken every `interval_s` and records how much later that was. `run` ends only by cancellation."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        interval_s: float = 0.25,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._interval_s = interval_s
+        self._sleep = sleep
+        self._lag = Histogram(names.LOOP_LAG, "Delay of timers", buckets=BUCKETS, registry=registry)
+
+    async def run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            before = clock()
+            await self._sleep(self._interval_s)
+            self._lag.observe(max(0.0, clock() - before - self._interval_s))

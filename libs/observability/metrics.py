@@ -1,0 +1,111 @@
+"""Prometheus metrics of a process on the bus: implements `libs.bus.observer.Observer`. Every registry is given."""
+
+from __future__ import annotations
+
+import platform
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+
+from libs.observability import names
+
+MAX_PROPERTIES = 500
+"""Property labels of one process; what comes after is counted under OTHER."""
+OTHER = "other"
+
+SCRIPT_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
+QUEUE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+TURN_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0)
+
+
+def process_registry(service: str, version: str) -> CollectorRegistry:
+    """A registry for one process: CPU and memory where the platform tells them, Python, build info."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    info = Gauge(names.BUILD_INFO, "Constant 1", ["service", "version", "python"], registry=registry)
+    info.labels(service, version, platform.python_version()).set(1)
+    return registry
+
+
+class BusMetrics:
+    """What a bus tells, counted. Durations come in milliseconds and are kept in seconds."""
+
+    def __init__(self, registry: CollectorRegistry, *, max_properties: int = MAX_PROPERTIES) -> None:
+        self._properties: set[str] = set()
+        self._max_properties = max_properties
+        self._accepted = Counter(names.TURNS_ACCEPTED, "Turns offered", ["property", "outcome"], registry=registry)
+        self._claimed = Counter(names.TURNS_CLAIMED, "Turns taken, by verdict", ["verdict"], registry=registry)
+        self._retried = Counter(
+            names.TURNS_RETRIED, "Turns taken again after a run that did not end", registry=registry
+        )
+        self._queue = _histogram(registry, names.TURN_QUEUE, "Accepted to claimed", QUEUE_BUCKETS)
+        self._committed = Counter(names.TURNS_COMMITTED, "Turns ended, by status", ["status"], registry=registry)
+        self._duration = _histogram(registry, names.TURN_DURATION, "Claimed to committed", TURN_BUCKETS)
+        self._in_flight = Gauge(names.TURNS_IN_FLIGHT, "Turns that this worker runs", registry=registry)
+        self._fenced = Counter(names.WRITES_FENCED, "Writes of a run that lost its turn", ["step"], registry=registry)
+        self._reaped = Counter(
+            names.CONVERSATIONS_REAPED, "Conversations taken from lost workers", ["outcome"], registry=registry
+        )
+        self._cancels = Counter(names.CANCELS, "Cancels recorded", ["outcome"], registry=registry)
+        self._healed = Counter(names.FOLLOWERS_HEALED, "Gaps mended by followers", ["what"], registry=registry)
+        self._script = Histogram(
+            names.SCRIPT, "Script calls, queueing to reply", ["script"], buckets=SCRIPT_BUCKETS, registry=registry
+        )
+        self._reconnects = Counter(names.RECONNECTS, "Connections to Redis made again", ["what"], registry=registry)
+
+    def accepted(self, property_id: str, outcome: str) -> None:
+        """See Observer."""
+        self._accepted.labels(self._property(property_id), outcome).inc()
+
+    def claimed(self, verdict: str, queue_ms: float, attempt: int) -> None:
+        """See Observer."""
+        self._claimed.labels(verdict).inc()
+        if attempt > 1:
+            # A second attempt waited for a dead worker: that is failover, not queueing.
+            self._retried.inc()
+        else:
+            self._queue.observe(queue_ms / 1000)
+
+    def committed(self, status: str, total_ms: float) -> None:
+        """See Observer."""
+        self._committed.labels(status).inc()
+        self._duration.observe(total_ms / 1000)
+
+    def in_flight(self, turns: int) -> None:
+        """See Observer."""
+        self._in_flight.set(turns)
+
+    def fenced(self, step: str) -> None:
+        """See Observer."""
+        self._fenced.labels(step).inc()
+
+    def reaped(self, outcome: str) -> None:
+        """See Observer."""
+        self._reaped.labels(outcome).inc()
+
+    def cancelled(self, outcome: str) -> None:
+        """See Observer."""
+        self._cancels.labels(outcome).inc()
+
+    def healed(self, what: str) -> None:
+        """See Observer."""
+        self._healed.labels(what).inc()
+
+    def script(self, name: str, ms: float) -> None:
+        """See Observer."""
+        self._script.labels(name).observe(ms / 1000)
+
+    def reconnected(self, what: str) -> None:
+        """See Observer."""
+        self._reconnects.labels(what).inc()
+
+    def _property(self, property_id: str) -> str:
+        if property_id not in self._properties:
+            if len(self._properties) >= self._max_properties:
+                return OTHER
+            self._properties.add(property_id)
+        return property_id
+
+
+def _histogram(registry: CollectorRegistry, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+    return Histogram(name, text, buckets=buckets, registry=registry)

@@ -1,0 +1,49 @@
+"""Every metric name of the system on one page: what code registers, and what dashboards and alerts may use.
+
+Durations are seconds and counters end in `_total`, by Prometheus's conventions. No label bears a conversation, a turn
+or a guest: labels are closed sets, and `property` is bounded where it is counted.
+"""
+
+from __future__ import annotations
+
+# A worker or gateway on the bus (metrics.BusMetrics).
+TURNS_ACCEPTED = "botel_turns_accepted_total"
+TURNS_CLAIMED = "botel_turns_claimed_total"
+TURNS_RETRIED = "botel_turns_retried_total"
+TURN_QUEUE = "botel_turn_queue_seconds"
+TURNS_COMMITTED = "botel_turns_committed_total"
+TURN_DURATION = "botel_turn_duration_seconds"
+TURNS_IN_FLIGHT = "botel_turns_in_flight"
+WRITES_FENCED = "botel_writes_fenced_total"
+CONVERSATIONS_REAPED = "botel_conversations_reaped_total"
+CANCELS = "botel_cancels_total"
+FOLLOWERS_HEALED = "botel_followers_healed_total"
+SCRIPT = "botel_script_seconds"
+RECONNECTS = "botel_reconnects_total"
+
+# Every process (metrics.build_info, loop_lag.LoopLag).
+BUILD_INFO = "botel_build_info"
+LOOP_LAG = "botel_event_loop_lag_seconds"
+
+# Stages of a turn, from the events (stages.StageMetrics).
+TURN_STAGE = "botel_turn_stage_seconds"
+REPLIES = "botel_replies_total"
+REPLIES_INTERRUPTED = "botel_replies_interrupted_total"
+MODEL_TOKENS = "botel_model_tokens_total"
+
+# Stream lag (one exporter, in the context store). Labels: shard, stream, group.
+GROUP_LAG = "botel_group_lag"
+"""Entries that the group has not read. Absent while unknown: see GROUP_LAG_KNOWN."""
+GROUP_LAG_KNOWN = "botel_group_lag_known"
+GROUP_PENDING = "botel_group_pending"
+GROUP_OLDEST_WAITING = "botel_group_oldest_waiting_seconds"
+"""Age of the oldest entry that nobody has read."""
+GROUP_OLDEST_IN_FLIGHT = "botel_group_oldest_in_flight_seconds"
+"""Age of the oldest entry that was read and not acknowledged."""
+TURNS_WAITING = "botel_turns_waiting"
+"""Turns accepted and not begun, those behind the head of a mailbox included. Label: shard."""
+WORKERS_ALIVE = "botel_workers_alive"
+"""Brains with a live lease. Label: shard."""
+DEAD_LETTERS = "botel_dead_letters"
+"""Dead letters kept. Label: shard."""
+LAG_READ_FAILED = "botel_lag_read_failed_total"

@@ -1,0 +1,34 @@
+"""How a process logs and where it answers its operator. Read once, in a service's `app`."""
+
+from __future__ import annotations
+
+import enum
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LogFormat(enum.StrEnum):
+    AUTO = "auto"
+    """Text on a terminal, JSON otherwise."""
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(enum.StrEnum):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class ObservabilitySettings(BaseSettings):
+    """Environment: BOTEL_LOG_LEVEL, BOTEL_LOG_FORMAT, BOTEL_HEALTH_HOST, BOTEL_HEALTH_PORT."""
+
+    model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore")
+
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.AUTO
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(default=0, ge=0, le=65_535)
+    """Of a worker that has no HTTP of its own; 0: any free port, told in the log."""

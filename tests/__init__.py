@@ -1,0 +1,1 @@
+"""Tests, a suite per folder: see conftest.py."""

@@ -1,0 +1,38 @@
+"""Fixtures of every suite. `redis_url` is an empty real Redis; `redis_server` the server behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.redis import RedisServer, running_redis
+from tests.suites import pytest_configure
+
+__all__ = ["pytest_configure"]
+
+
+@pytest.fixture(scope="session")
+def _redis_session() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis_session: RedisServer) -> RedisServer:
+    """The session's server, empty. A test that stops it makes one of its own with `running_redis`."""
+    _redis_session.flush()
+    return _redis_session
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """URL of an empty Redis, this test's alone."""
+    return redis_server.url
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server that this test may stop and start again; it keeps its data over that."""
+    with running_redis(durable=True) as server:
+        yield server

@@ -1,0 +1,204 @@
+import asyncio
+import itertools
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from libs.bus.observer import Observer
+from libs.contracts.events import (
+    AnyEvent,
+    Author,
+    Channel,
+    HeardTimings,
+    MessageReceived,
+    ReplyGenerated,
+    ReplyHeard,
+    ReplyStatus,
+    ReplyTimings,
+    SpeechTimings,
+    Usage,
+)
+from libs.observability import names
+from libs.observability.loop_lag import LoopLag
+from libs.observability.metrics import OTHER, BusMetrics, process_registry
+from libs.observability.stages import StageMetrics
+from tests.unit.observability.exposition import labels_of, value
+
+REGISTERED_ELSEWHERE = {
+    names.GROUP_LAG,
+    names.GROUP_LAG_KNOWN,
+    names.GROUP_PENDING,
+    names.GROUP_OLDEST_WAITING,
+    names.GROUP_OLDEST_IN_FLIGHT,
+    names.TURNS_WAITING,
+    names.WORKERS_ALIVE,
+    names.DEAD_LETTERS,
+    names.LAG_READ_FAILED,
+}
+"""The lag exporter of the context store."""
+
+
+def event(kind: type[MessageReceived] | type[ReplyGenerated] | type[ReplyHeard], **fields: object) -> AnyEvent:
+    common: dict[str, object] = {
+        "id": "e1",
+        "time_ms": 1,
+        "property_id": "harbour",
+        "conversation_id": "c1",
+        "turn_id": "t1",
+        "author": Author.CONCIERGE,
+        "channel": Channel.VOICE,
+    }
+    return kind(**{**common, **fields})  # type: ignore[arg-type]
+
+
+def test_every_thing_the_bus_tells_is_counted_in_seconds() -> None:
+    registry = CollectorRegistry()
+    told: Observer = BusMetrics(registry)
+
+    told.accepted("harbour", "ok")
+    told.claimed("go", 12.0, 1)
+    told.committed("finished", 1500.0)
+    told.in_flight(3)
+    told.fenced("emit")
+    told.reaped("taken")
+    told.cancelled("running")
+    told.healed("log")
+    told.script("claim", 0.4)
+    told.reconnected("commands")
+
+    assert value(registry, names.TURNS_ACCEPTED, property="harbour", outcome="ok") == 1
+    assert value(registry, names.TURNS_CLAIMED, verdict="go") == 1
+    assert value(registry, names.TURN_QUEUE + "_sum") == pytest.approx(0.012)
+    assert value(registry, names.TURNS_COMMITTED, status="finished") == 1
+    assert value(registry, names.TURN_DURATION + "_sum") == pytest.approx(1.5)
+    assert value(registry, names.TURNS_IN_FLIGHT) == 3
+    assert value(registry, names.WRITES_FENCED, step="emit") == 1
+    assert value(registry, names.CONVERSATIONS_REAPED, outcome="taken") == 1
+    assert value(registry, names.CANCELS, outcome="running") == 1
+    assert value(registry, names.FOLLOWERS_HEALED, what="log") == 1
+    assert value(registry, names.SCRIPT + "_sum", script="claim") == pytest.approx(0.0004)
+    assert value(registry, names.RECONNECTS, what="commands") == 1
+
+
+def test_a_second_attempt_is_a_retry_and_no_queue_wait() -> None:
+    registry = CollectorRegistry()
+    BusMetrics(registry).claimed("go", 60_000.0, 2)
+
+    assert value(registry, names.TURNS_RETRIED) == 1
+    assert value(registry, names.TURN_QUEUE + "_count") == 0
+
+
+def test_properties_past_the_limit_are_counted_together() -> None:
+    registry = CollectorRegistry()
+    metrics = BusMetrics(registry, max_properties=2)
+
+    for number in range(5):
+        metrics.accepted(f"hotel-{number}", "ok")
+    metrics.accepted("hotel-1", "ok")
+
+    assert labels_of(registry, names.TURNS_ACCEPTED, "property") == {"hotel-0", "hotel-1", OTHER}
+    assert value(registry, names.TURNS_ACCEPTED, property="hotel-1", outcome="ok") == 2
+    assert value(registry, names.TURNS_ACCEPTED, property=OTHER, outcome="ok") == 3
+
+
+def test_two_processes_in_one_test_do_not_share_a_registry() -> None:
+    first, second = process_registry("brain", "1.0"), process_registry("brain", "1.0")
+    BusMetrics(first).in_flight(1)
+    BusMetrics(second)
+
+    assert value(second, names.TURNS_IN_FLIGHT) == 0
+    assert labels_of(first, names.BUILD_INFO, "service") == {"brain"}
+
+
+def test_no_label_bears_a_conversation_or_a_guest() -> None:
+    registry = process_registry("brain", "1.0")
+    BusMetrics(registry)
+    StageMetrics(registry)
+    LoopLag(registry)
+
+    used = {label for family in registry.collect() for sample in family.samples for label in sample.labels}
+
+    assert not used & {"conversation", "conversation_id", "turn", "turn_id", "customer", "reservation"}
+
+
+def test_the_page_of_names_is_what_the_code_registers() -> None:
+    registry = process_registry("brain", "1.0")
+    BusMetrics(registry)
+    StageMetrics(registry)
+    LoopLag(registry)
+    registered = {family.name for family in registry.collect() if family.name.startswith("botel_")}
+
+    page = {value for key, value in vars(names).items() if key.isupper()}
+
+    assert registered == {name.removesuffix("_total") for name in page - REGISTERED_ELSEWHERE}
+
+
+def test_stages_come_from_the_events_and_zero_means_not_measured() -> None:
+    registry = CollectorRegistry()
+    stages = StageMetrics(registry)
+
+    stages.observe(event(MessageReceived, text="hello", speech=SpeechTimings(end_of_turn_ms=300)))
+    stages.observe(
+        event(
+            ReplyGenerated,
+            text="Good evening.",
+            status=ReplyStatus.FINISHED,
+            usage=Usage(input_tokens=100, output_tokens=5),
+            timings=ReplyTimings(queue_ms=1, first_token_ms=250),
+        )
+    )
+    stages.observe(event(ReplyHeard, text="Good", complete=False, timings=HeardTimings(tts_ms=40, first_audio_ms=700)))
+
+    assert labels_of(registry, names.TURN_STAGE, "stage") == {
+        "end_of_turn",
+        "queue",
+        "first_token",
+        "tts",
+        "first_audio",
+    }
+    assert value(registry, names.TURN_STAGE + "_sum", stage="first_audio", channel="voice") == pytest.approx(0.7)
+    assert value(registry, names.REPLIES, status="finished", channel="voice") == 1
+    assert value(registry, names.REPLIES_INTERRUPTED) == 1
+    assert value(registry, names.MODEL_TOKENS, kind="input") == 100
+
+
+def test_imported_history_is_not_measured() -> None:
+    registry = CollectorRegistry()
+    stages = StageMetrics(registry)
+
+    stages.observe(event(ReplyGenerated, text="Old.", status=ReplyStatus.FINISHED, imported=True))
+
+    assert labels_of(registry, names.REPLIES, "status") == set()
+
+
+def test_loop_lag_is_the_time_beyond_the_interval() -> None:
+    class Stop(Exception):
+        pass
+
+    async def observed(registry: CollectorRegistry) -> None:
+        loop = asyncio.get_running_loop()
+        times = itertools.chain([10.0, 10.3, 20.0, 20.75], itertools.repeat(30.0))
+        loop.time = lambda: next(times)  # type: ignore[method-assign]
+        sleeps = 0
+
+        async def sleep(_: float) -> None:
+            nonlocal sleeps
+            sleeps += 1
+            if sleeps == 3:
+                raise Stop
+
+        with pytest.raises(Stop):
+            await LoopLag(registry, interval_s=0.25, sleep=sleep).run()
+
+    registry = CollectorRegistry()
+    asyncio.run(observed(registry))
+
+    assert value(registry, names.LOOP_LAG + "_count") == 2
+    assert value(registry, names.LOOP_LAG + "_sum") == pytest.approx(0.55)
+
+
+def test_an_odd_property_id_does_not_break_the_exposition() -> None:
+    registry = process_registry("brain", "1.0")
+    BusMetrics(registry).accepted('od"d\\name\n', "ok")
+
+    assert labels_of(registry, names.TURNS_ACCEPTED, "property") == {'od"d\\name\n'}
