@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from services.brain.domain.hotel import Booking, Fact, Offer, Property, Reservation, Vacancy
-from services.brain.domain.money import Money
 from services.brain.domain.speech import (
     number_words,
     spoken_date,

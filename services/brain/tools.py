@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, time
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain.agents.middleware.types import ToolCallRequest
@@ -141,7 +141,7 @@ class Journalled(AgentMiddleware[AgentState[Any], TurnContext]):
     ) -> ToolMessage | Command[Any]:
         if request.tool is None:
             return await handler(request)
-        context: TurnContext = request.runtime.context
+        context = cast("TurnContext", request.runtime.context)
         try:
             arguments = _validated(request.tool, request.tool_call["args"])
         except ValidationError as error:

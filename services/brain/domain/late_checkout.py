@@ -68,7 +68,9 @@ def price_until(policy: LateCheckoutPolicy, usual: time, until: time) -> Money:
     return policy.tiers[-1][1]
 
 
-def make_offer(offer_id: str, hotel: Property, stay: Reservation, terms: Terms, *, requested: time, now: datetime) -> Offer:
+def make_offer(
+    offer_id: str, hotel: Property, stay: Reservation, terms: Terms, *, requested: time, now: datetime
+) -> Offer:
     """An offer that stands for the policy's time from `now` (with time zone)."""
     return Offer(
         id=offer_id,

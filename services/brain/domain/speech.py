@@ -7,10 +7,15 @@ from datetime import date, time
 
 from services.brain.domain.money import Money
 
-_ONES = (
+
+def _row(text: str) -> list[str]:
+    return text.split()
+
+
+_ONES = _row(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split()
+)
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ORDINALS = {
     "one": "first",

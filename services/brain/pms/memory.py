@@ -59,9 +59,7 @@ class MemoryPms:
         if isinstance(known, Offer):
             return known
         stay, now = self._stay(code), self._now(hotel)
-        terms = quote(
-            hotel, stay, requested=requested, next_arrival=self._next_arrival(hotel, stay), today=now.date()
-        )
+        terms = quote(hotel, stay, requested=requested, next_arrival=self._next_arrival(hotel, stay), today=now.date())
         if isinstance(terms, Refusal):
             raise NotAvailable(terms.reason, terms.detail)
         offer = make_offer(offer_id_of(key), hotel, stay, terms, requested=requested, now=now)

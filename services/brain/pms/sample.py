@@ -20,42 +20,101 @@ class Hotel:
 
 
 _FACTS = (
-    Fact("breakfast", "Breakfast", "Breakfast is served from seven to half past ten in the Lighthouse restaurant on the "
-         "ground floor. It is included in your room rate."),
-    Fact("wifi", "Wi-Fi", "The wifi is free everywhere in the hotel. Choose the network Harbour Guest; the password is "
-         "sail away, in one word."),
-    Fact("pool", "Pool", "The heated pool is on the roof, on the sixth floor. It is open every day from eight in the "
-         "morning to nine in the evening, and towels are at the pool."),
-    Fact("spa", "Spa", "The spa on the first floor has a sauna and a steam bath, open from two in the afternoon to nine. "
-         "A massage of fifty minutes costs sixty-five euros and needs a booking at the front desk."),
-    Fact("parking", "Parking", "Our garage is under the hotel, with the entrance on Quay Street. It costs eighteen euros "
-         "a night, and four places have chargers for electric cars."),
-    Fact("checkout", "Check-out", "Check-out is until eleven in the morning. A later check-out can be booked if the room "
-         "is free."),
-    Fact("checkin", "Check-in", "Check-in is from three in the afternoon. If you come earlier we gladly keep your "
-         "luggage."),
-    Fact("restaurant", "Restaurant", "The Lighthouse restaurant serves dinner from six to ten, mostly fish from the "
-         "harbour. A table by the window is best booked before noon."),
+    Fact(
+        "breakfast",
+        "Breakfast",
+        "Breakfast is served from seven to half past ten in the Lighthouse restaurant on the "
+        "ground floor. It is included in your room rate.",
+    ),
+    Fact(
+        "wifi",
+        "Wi-Fi",
+        "The wifi is free everywhere in the hotel. Choose the network Harbour Guest; the password is "
+        "sail away, in one word.",
+    ),
+    Fact(
+        "pool",
+        "Pool",
+        "The heated pool is on the roof, on the sixth floor. It is open every day from eight in the "
+        "morning to nine in the evening, and towels are at the pool.",
+    ),
+    Fact(
+        "spa",
+        "Spa",
+        "The spa on the first floor has a sauna and a steam bath, open from two in the afternoon to nine. "
+        "A massage of fifty minutes costs sixty-five euros and needs a booking at the front desk.",
+    ),
+    Fact(
+        "parking",
+        "Parking",
+        "Our garage is under the hotel, with the entrance on Quay Street. It costs eighteen euros "
+        "a night, and four places have chargers for electric cars.",
+    ),
+    Fact(
+        "checkout",
+        "Check-out",
+        "Check-out is until eleven in the morning. A later check-out can be booked if the room is free.",
+    ),
+    Fact(
+        "checkin",
+        "Check-in",
+        "Check-in is from three in the afternoon. If you come earlier we gladly keep your luggage.",
+    ),
+    Fact(
+        "restaurant",
+        "Restaurant",
+        "The Lighthouse restaurant serves dinner from six to ten, mostly fish from the "
+        "harbour. A table by the window is best booked before noon.",
+    ),
     Fact("bar", "Bar", "The Anchor bar in the lobby is open from four in the afternoon until one in the morning."),
     Fact("gym", "Gym", "The gym is on the fifth floor and open day and night. Your room card opens the door."),
-    Fact("pets", "Pets", "Dogs and cats are welcome for fifteen euros a night. They may go everywhere except the "
-         "restaurant and the spa."),
-    Fact("luggage", "Luggage", "The front desk keeps your luggage free of charge, before check-in and after check-out."),
-    Fact("airport", "Airport", "The airport is twenty-five minutes away by taxi, which costs about thirty euros. The "
-         "airport bus leaves every half hour from the square in front of the hotel."),
-    Fact("taxi", "Taxi", "Taxis wait on the square in front of the hotel, and the front desk calls one for you within "
-         "ten minutes."),
-    Fact("laundry", "Laundry", "Laundry that you hand in before nine in the morning is back by six in the evening. "
-         "A shirt costs four euros."),
-    Fact("roomservice", "Room service", "Room service brings food and drinks from noon to eleven in the evening. "
-         "The menu is on the screen in your room."),
+    Fact(
+        "pets",
+        "Pets",
+        "Dogs and cats are welcome for fifteen euros a night. They may go everywhere except the "
+        "restaurant and the spa.",
+    ),
+    Fact(
+        "luggage", "Luggage", "The front desk keeps your luggage free of charge, before check-in and after check-out."
+    ),
+    Fact(
+        "airport",
+        "Airport",
+        "The airport is twenty-five minutes away by taxi, which costs about thirty euros. The "
+        "airport bus leaves every half hour from the square in front of the hotel.",
+    ),
+    Fact(
+        "taxi",
+        "Taxi",
+        "Taxis wait on the square in front of the hotel, and the front desk calls one for you within ten minutes.",
+    ),
+    Fact(
+        "laundry",
+        "Laundry",
+        "Laundry that you hand in before nine in the morning is back by six in the evening. A shirt costs four euros.",
+    ),
+    Fact(
+        "roomservice",
+        "Room service",
+        "Room service brings food and drinks from noon to eleven in the evening. "
+        "The menu is on the screen in your room.",
+    ),
     Fact("smoking", "Smoking", "All rooms are non-smoking. You may smoke on the terrace of the bar."),
     Fact("address", "Address", "We are The Harbour Hotel, twelve Quay Street, right beside the old harbour."),
-    Fact("facilities", "Tour of the house", "Let me take you through the house. On the roof, on the sixth floor, you "
-         "find the heated pool and a sun deck with a view over the whole harbour. One floor below is the gym, which is "
-         "open day and night with your room card. The spa on the first floor has a sauna, a steam bath and massages in "
-         "the afternoon and evening. On the ground floor the Lighthouse restaurant serves breakfast until half past ten "
-         "and fish from the harbour at dinner. And in the lobby the Anchor bar stays open until one in the morning."),
+    Fact(
+        "frontdesk",
+        "Front desk",
+        "The front desk is there for you day and night. Dial zero from the telephone in your room.",
+    ),
+    Fact(
+        "facilities",
+        "Tour of the house",
+        "Let me take you through the house. On the roof, on the sixth floor, you "
+        "find the heated pool and a sun deck with a view over the whole harbour. One floor below is the gym, which is "
+        "open day and night with your room card. The spa on the first floor has a sauna, a steam bath and massages in "
+        "the afternoon and evening. On the ground floor the Lighthouse restaurant serves breakfast until half past ten "
+        "and fish from the harbour at dinner. And in the lobby the Anchor bar stays open until one in the morning.",
+    ),
 )
 
 
@@ -71,7 +130,9 @@ def harbour(today: date) -> Hotel:
             check_out_until=time(11),
             late_checkout=LateCheckoutPolicy(
                 latest=time(16),
-                tiers=tuple((60 * hours, _eur(price)) for hours, price in ((1, 15), (2, 25), (3, 35), (4, 45), (5, 55))),
+                tiers=tuple(
+                    (60 * hours, _eur(price)) for hours, price in ((1, 15), (2, 25), (3, 35), (4, 45), (5, 55))
+                ),
                 cleaning_minutes=120,
             ),
             facts={fact.topic: fact for fact in _FACTS},

@@ -131,9 +131,7 @@ async def prepare(engine: AsyncEngine, hotel: Hotel) -> None:
     """Create and fill the file if it is new; otherwise move its stays to `hotel.today`. Safe for several at once."""
     async with engine.execution_options(write=True).begin() as connection:
         await connection.run_sync(metadata.create_all)
-        found = await connection.execute(
-            sa.select(properties.c.as_of).where(properties.c.id == hotel.property.id)
-        )
+        found = await connection.execute(sa.select(properties.c.as_of).where(properties.c.id == hotel.property.id))
         as_of = found.scalar_one_or_none()
         if as_of is None:
             await _fill(connection, hotel)
@@ -183,12 +181,8 @@ async def _move(connection: AsyncConnection, hotel: Hotel, by: timedelta) -> Non
         )
     made = await connection.execute(sa.select(offers.c.id, offers.c.departure))
     for offer in made.all():
-        await connection.execute(
-            offers.update().where(offers.c.id == offer.id).values(departure=offer.departure + by)
-        )
-    await connection.execute(
-        properties.update().where(properties.c.id == hotel.property.id).values(as_of=hotel.today)
-    )
+        await connection.execute(offers.update().where(offers.c.id == offer.id).values(departure=offer.departure + by))
+    await connection.execute(properties.update().where(properties.c.id == hotel.property.id).values(as_of=hotel.today))
 
 
 def _stay_row(stay: Reservation) -> dict[str, date | time | str | int | None]:

@@ -201,7 +201,7 @@ async def _booking(connection: AsyncConnection, *wanted: sa.ColumnElement[bool])
 
 
 async def _apply(connection: AsyncConnection, offer: Offer, key: str, now: datetime) -> Booking:
-    """Booking, charge, offer and stay, in one transaction; the unique columns are the last line against a second one."""
+    """Booking, charge, offer and stay, in one transaction; unique columns are the last line against a second."""
     booking = _booking_of(f"BK-{offer.id[3:]}", offer)
     await connection.execute(
         schema.bookings.insert().values(
