@@ -8,8 +8,8 @@ from typing import Any
 
 from services.brain.domain.hotel import Booking, Fact, Offer, Property, Reservation, Vacancy
 from services.brain.domain.speech import (
-    number_words,
     spoken_date,
+    spoken_digits,
     spoken_money,
     spoken_time,
     written_date,
@@ -38,8 +38,16 @@ def reservation(stay: Reservation, hotel: Property) -> str:
             "arrival": stay.arrival.isoformat(),
             "departure": stay.departure.isoformat(),
             "check_out": f"{until:%H:%M}",
-            "written": {"departure": written_date(stay.departure), "check_out": written_time(until)},
-            "spoken": {"departure": spoken_date(stay.departure), "check_out": spoken_time(until)},
+            "written": {
+                "departure": written_date(stay.departure),
+                "check_out": written_time(until),
+                "room": stay.room,
+            },
+            "spoken": {
+                "departure": spoken_date(stay.departure),
+                "check_out": spoken_time(until),
+                "room": spoken_digits(stay.room),
+            },
         }
     )
 
@@ -108,10 +116,6 @@ def refusal(error: PmsError) -> str:
 def mistake(code: str, detail: str, advice: str) -> str:
     """Anything else that went wrong in a call."""
     return _json({"error": code, "detail": detail, "advice": advice})
-
-
-def nights_words(nights: int) -> str:
-    return "one night" if nights == 1 else f"{number_words(nights)} nights"
 
 
 def _json(value: dict[str, Any]) -> str:

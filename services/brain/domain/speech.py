@@ -88,6 +88,11 @@ def spoken_date(day: date) -> str:
     return f"{day:%A} the {ordinal_words(day.day)} of {day:%B}"
 
 
+def spoken_digits(text: str) -> str:
+    """A number read digit by digit: `two oh four`."""
+    return " ".join("oh" if char == "0" else _ONES[int(char)] if char.isdigit() else char for char in text)
+
+
 def written_date(day: date) -> str:
     """`Friday 4 December`."""
     return f"{day:%A} {day.day} {day:%B}"

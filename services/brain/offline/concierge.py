@@ -17,6 +17,10 @@ from services.brain.offline.words import word_set, words_of
 
 _AND = word_set("and also plus as well too")
 _INSTEAD = word_set("what how about instead make until till at just maybe then rather better earlier later is ok by")
+_QUESTIONS = word_set("what when where which who why how if")
+_ABOUT_OFFER = frozenset({"late-checkout", "about-checkout", "note"})
+"""Intents in which an answer to an offer may be clothed."""
+MAX_COUNTER_WORDS = 12
 MAX_TOPICS = 3
 MAX_RECALLED = 2
 
@@ -108,28 +112,34 @@ def _after_tools(talk: Dialogue, asked: Asked) -> Plan:
 
 def _answer_to_offer(talk: Dialogue, asked: Asked) -> Plan | None:
     """A yes or a no, or another time, while an offer is open. A price that was not heard is told again first."""
-    words, by_text = asked.words, talk.now.guest.by_text
-    offer = talk.offer()
+    words, offer = asked.words, talk.offer()
     yes, no = is_yes(words), is_no(words)
     if offer is None:
         if yes and set(words) <= ACCEPT and len(words) <= 3 and "thanks" not in words:
             return Say(replies.NO_OFFER)
         return Say(replies.NO_THEN) if no and len(words) <= 3 else None
+    if _other_wish(asked):
+        return None
     if no:
         return Say(replies.DECLINED)
-    explicit = is_explicit(words)
-    fresh = offer.turns_ago == 1 or (offer.by_text == by_text and offer.same_channel_ago == 1)
     if yes and offer.lapsed:
         return _offer(time.fromisoformat(offer.data["requested"]))
-    if yes and (fresh or explicit):
-        if not replies.offer_heard(offer.data, offer.reply):
-            return Say(replies.offer(offer.data, by_text=by_text))
+    fresh = any(replies.offer_told(offer.data, reply) for reply in talk.last_replies()) or not offer.told_since
+    if yes and (fresh or is_explicit(words)):
+        if not replies.offer_told(offer.data, offer.told_since):
+            return Say(replies.offer(offer.data, by_text=talk.now.guest.by_text))
         return Use((("accept_offer", {"offer_id": offer.data["offer_id"]}),))
-    if asked.time and fresh and _INSTEAD & set(words) and len(words) <= 12 and not memory.is_question(words[1:]):
-        top = matching(INTENTS, words, asked.found)
-        if not top or top[0].intent.name in ("late-checkout", "note") or top[0].intent.rank is Rank.COURTESY:
-            return _offer(asked.time)
+    if asked.time and fresh and _INSTEAD & set(words) and len(words) <= MAX_COUNTER_WORDS:
+        return _offer(asked.time)
     return None
+
+
+def _other_wish(asked: Asked) -> bool:
+    """Whether the guest asks for something that is no answer to an offer: `can you book that massage?` is no yes."""
+    if asked.words[0] in _QUESTIONS and not asked.time:
+        return True
+    top = matching(INTENTS, asked.words, asked.found)[:1]
+    return bool(top) and top[0].intent.rank is not Rank.COURTESY and top[0].intent.name not in _ABOUT_OFFER
 
 
 def _answer_to_question(talk: Dialogue, asked: Asked) -> Plan | None:

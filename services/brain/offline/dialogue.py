@@ -46,14 +46,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer that is open, and where it was made."""
+    """An offer that is open."""
 
     data: dict[str, Any]
-    reply: str
-    """What the guest has got of the words that made it."""
-    by_text: bool
-    turns_ago: int
-    same_channel_ago: int
+    told_since: str
+    """What the guest has got of the words from the offer on."""
     lapsed: bool = False
     """It was accepted and could not be kept: only a new one helps."""
 
@@ -75,25 +72,30 @@ class Dialogue:
     def before(self) -> list[Exchange]:
         return self.exchanges[:-1]
 
+    def last_replies(self) -> list[str]:
+        """The last thing said in the channel of the turn, and the last thing said at all."""
+        said = [exchange for exchange in self.before if exchange.reply]
+        same = [exchange for exchange in said if exchange.guest.by_text == self.now.guest.by_text]
+        return [exchange.reply for exchange in (*same[-1:], *said[-1:])]
+
     def last_reply(self) -> str:
-        """The last thing said in the channel of the turn, else anywhere."""
-        same = [e.reply for e in self.before if e.reply and e.guest.by_text == self.now.guest.by_text]
-        return (same or [e.reply for e in self.before if e.reply] or [""])[-1]
+        """The last thing said in the channel of the turn, else anywhere; '' if nothing was."""
+        return (self.last_replies() or [""])[0]
 
     def offer(self) -> Offer | None:
         """The offer that is neither accepted nor declined since."""
-        same, lapsed = 0, False
-        for ago, exchange in enumerate(reversed(self.before), start=1):
-            same += exchange.guest.by_text == self.now.guest.by_text
+        lapsed = False
+        for at in range(len(self.exchanges) - 2, -1, -1):
+            exchange, since = self.exchanges[at], self.exchanges[at:-1]
             if done := exchange.last("accept_offer"):
                 if not done.error:
                     return None
                 lapsed = lapsed or done.error != "outcome-unknown"
             made = exchange.last("offer_late_checkout")
             if made and not made.error:
-                declined = any(is_no(words_of(e.guest.text)) for e in self.before[len(self.before) - ago + 1 :])
-                told = (made.data, exchange.reply, exchange.guest.by_text)
-                return None if declined else Offer(*told, ago, same, lapsed)
+                if any(is_no(words_of(later.guest.text)) for later in since[1:]):
+                    return None
+                return Offer(made.data, " ".join(later.reply for later in since).strip(), lapsed)
         return None
 
 

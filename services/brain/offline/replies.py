@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from services.brain.domain.speech import spoken_date, written_date
+from services.brain.domain.speech import number_words, spoken_date, written_date
 from services.brain.offline.dialogue import Result
 
 GREETING = "Hello, this is your concierge at your service. How can I help you?"
@@ -72,7 +72,7 @@ def offer(data: dict[str, Any], *, by_text: bool) -> str:
     return f"{start}{made} Shall I book it for you?"
 
 
-def offer_heard(data: dict[str, Any], reply: str) -> bool:
+def offer_told(data: dict[str, Any], reply: str) -> bool:
     """Whether the guest has got the price of an offer, in whichever words."""
     ways = (data.get("written", {}), data.get("spoken", {}))
     return any(way.get("price") and str(way["price"]).lower() in reply.lower() for way in ways)
@@ -88,12 +88,13 @@ def recalled(text: str, *, written: bool) -> str:
 
 
 def quoted(texts: Sequence[str]) -> str:
-    """Messages in the guest's own words."""
-    return f"Yes, I have your message. You texted: {'; then: '.join(text.strip().rstrip('.') for text in texts)}."
+    """What the guest has written, given back."""
+    told = " and that ".join(f"{text[:1].lower()}{text[1:]}" for text in texts)
+    return f"Yes, I have your message. You texted me that {told}."
 
 
 def _reservation(data: dict[str, Any], way: dict[str, Any], today: date) -> str:
-    name, room = data.get("guest", ""), data.get("room", "")
+    name, room = data.get("guest", ""), way.get("room", "")
     arrived = str(data.get("arrival", "")) <= today.isoformat()
     stay = f"You are in room {room}" if arrived else f"Room {room} is reserved for you"
     leave = f"check-out is on {way.get('departure')} until {way.get('check_out')}"
@@ -104,7 +105,7 @@ def _rooms(data: dict[str, Any], *, by_text: bool) -> str:
     rooms, nights = data.get("rooms", []), int(data.get("nights", 1))
     arrival = date.fromisoformat(str(data.get("arrival")))
     day = written_date(arrival) if by_text else spoken_date(arrival)
-    stay = "one night" if nights == 1 else f"{nights} nights"
+    stay = "one night" if nights == 1 else f"{nights if by_text else number_words(nights)} nights"
     if not rooms:
         return f"I'm sorry, nothing is free for {stay} from {day}."
     told = [f"a {room['name']} for {room['written' if by_text else 'spoken']}" for room in rooms[:3]]

@@ -8,6 +8,8 @@ from datetime import date, time, timedelta
 from services.brain.domain.hotel import Fact, LateCheckoutPolicy, Property, Reservation, RoomType, Status
 from services.brain.domain.money import Money
 
+TIMEZONE = "Europe/Lisbon"
+
 
 @dataclass(frozen=True, slots=True)
 class Hotel:
@@ -124,7 +126,7 @@ def harbour(today: date) -> Hotel:
         property=Property(
             id="harbour",
             name="The Harbour Hotel",
-            timezone="Europe/Lisbon",
+            timezone=TIMEZONE,
             currency="EUR",
             check_in_from=time(15),
             check_out_until=time(11),
