@@ -124,6 +124,8 @@ class Words:
     def __init__(self, *, spoken: bool) -> None:
         self._spoken = spoken
         self._rest = ""
+        self._blank = False
+        """Whether what was let out ends with a blank; for the ear one is enough."""
 
     def feed(self, text: str) -> str:
         """The words that `text` completes."""
@@ -147,8 +149,12 @@ class Words:
     def _clean(self, text: str) -> str:
         if not self._spoken:
             return text
-        pieces = re.findall(r"\s+|\S+\s*", text)
-        return "".join(_spoken_piece(piece) for piece in pieces)
+        said = ""
+        for piece in re.findall(r"\s+|\S+\s*", text):
+            more = _spoken_piece(piece)
+            said += more.lstrip() if self._blank else more
+            self._blank = said[-1].isspace() if said else self._blank
+        return said
 
 
 def _spoken_piece(piece: str) -> str:
