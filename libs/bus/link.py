@@ -127,7 +127,7 @@ class Link:
         """Take the transport over from redis-py's streams: nothing is owed on it after the handshake."""
         writer = connection._writer
         assert writer is not None, "redis-py connected without a transport"
-        transport = writer.transport
+        transport: asyncio.Transport = writer.transport  # type: ignore[assignment]  # both ways, says connect
         self._connection, self._transport = connection, transport
         transport.set_protocol(_Replies(self, transport))
 
