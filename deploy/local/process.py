@@ -189,7 +189,7 @@ class Supervised:
 
 
 def next_pause_s(previous_s: float, *, lived_s: float) -> float:
-    """How long to wait before the next start, after a wait of `previous_s` (0: none) and a life of `lived_s` seconds."""
+    """How long to wait before the next start, after a wait of `previous_s` (0: none) and this long a life."""
     if not previous_s or lived_s > SETTLED_S:
         return FIRST_PAUSE_S
     return min(previous_s * 2, LONGEST_PAUSE_S)
