@@ -6,7 +6,7 @@ the worker publishes every yield, fenced. Tests drive it by hand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -71,4 +71,4 @@ class Turn(Protocol):
         """Run a side effect to its end even if the turn is cancelled meanwhile; the turn ends only after it."""
 
 
-Handler = Callable[[Turn], AsyncIterator[str | Done]]
+Handler = Callable[[Turn], AsyncGenerator[str | Done, None]]

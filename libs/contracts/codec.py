@@ -35,12 +35,13 @@ def decode(body: bytes, number: int = 0) -> AnyEvent:
     decode.
     """
     try:
-        event = _decoder.decode(body)
+        event: AnyEvent = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _explain(body, error) from error
     if event.v > VERSION:
         raise FutureVersion(f"version {event.v}, this release reads up to {VERSION}")
-    return msgspec.structs.replace(event, number=number) if number else event
+    numbered: AnyEvent = msgspec.structs.replace(event, number=number) if number else event
+    return numbered
 
 
 def _explain(body: bytes, error: Exception) -> MalformedMessage:

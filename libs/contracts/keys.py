@@ -17,7 +17,7 @@
     botel:{s}:owned:<worker>   set: conversations a worker runs
     botel:{s}:cancels          stream, capped: the fast path of a cancel
     botel:{s}:dead             stream, capped: dead letters with their reason
-    botel:{s}:seen:<id>        string with expiry: number of an event or turn taken, or `x` for an early cancel
+    botel:{s}:seen:<conv>:<id> string with expiry: number of an event or turn taken, or `x` for an early cancel
 
 `s` is the shard of the property: all keys of a shard share one hash tag, so every script touches one slot.
 """
@@ -76,5 +76,5 @@ class Keys:
     def owned(self, worker_id: str) -> str:
         return f"{self.prefix}owned:{worker_id}"
 
-    def seen(self, id_: str) -> str:
-        return f"{self.prefix}seen:{id_}"
+    def seen(self, conversation_id: str, id_: str) -> str:
+        return f"{self.prefix}seen:{conversation_id}:{id_}"

@@ -39,7 +39,7 @@ class Role(enum.StrEnum):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the conversation. `call_id`, `name` and `arguments` are set for Role.TOOL, whose text is the result."""
+    """One line of the conversation. Role.TOOL sets `call_id`, `name` and `arguments`; its text is the result."""
 
     role: Role
     text: str
@@ -132,7 +132,6 @@ def _calls(turn: _Turn) -> list[ToolRequested | ToolCompleted]:
 
 
 def _tool(call: ToolRequested | ToolCompleted) -> Message:
-    done = isinstance(call, ToolCompleted)
     return Message(
         role=Role.TOOL,
         text=call.result if isinstance(call, ToolCompleted) else OUTCOME_UNKNOWN,
@@ -143,7 +142,7 @@ def _tool(call: ToolRequested | ToolCompleted) -> Message:
         call_id=call.call_id,
         name=call.name,
         arguments=call.arguments,
-        ok=call.ok if isinstance(call, ToolCompleted) else done,
+        ok=isinstance(call, ToolCompleted) and call.ok,
     )
 
 

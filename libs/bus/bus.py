@@ -1,0 +1,65 @@
+"""The bus of one process: its command connection, its shards, and readers on demand."""
+
+from __future__ import annotations
+
+import uuid
+from types import TracebackType
+
+from redis.exceptions import ResponseError
+
+from libs.bus.commands import Commands
+from libs.bus.observer import NullObserver, Observer
+from libs.bus.reader import Reader
+from libs.bus.scripts import load_scripts
+from libs.bus.settings import BusSettings
+from libs.contracts.keys import Keys, shard_of
+
+
+def new_id(kind: str) -> str:
+    """A fresh id such as `turn-5f0c...`."""
+    return f"{kind}-{uuid.uuid4().hex}"
+
+
+class Bus:
+    """Use as `async with Bus(settings) as bus`. `BusUnavailable` on entry when Redis does not answer."""
+
+    def __init__(self, settings: BusSettings, observer: Observer | None = None, name: str = "process") -> None:
+        self.settings = settings
+        self.observer: Observer = observer or NullObserver()
+        self.name = name
+        self.shards = tuple(Keys(shard) for shard in range(settings.shards))
+        self.commands = Commands(settings, self.observer, load_scripts(), name)
+
+    def keys(self, property_id: str) -> Keys:
+        """The key names of the property's shard."""
+        return self.shards[shard_of(property_id, len(self.shards))]
+
+    def reader(self, purpose: str) -> Reader:
+        return Reader(self.settings, self.observer, f"{self.name}-{purpose}")
+
+    async def ensure_group(self, stream: str, group: str) -> None:
+        """Make a consumer group that begins at the stream's first entry; the stream too, if it is not there."""
+        try:
+            await self.commands.send("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def ping(self) -> None:
+        """`BusUnavailable` when Redis does not answer."""
+        await self.commands.send("PING")
+
+    async def start(self) -> None:
+        await self.commands.start()
+
+    async def close(self) -> None:
+        await self.commands.close()
+
+    async def __aenter__(self) -> Bus:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

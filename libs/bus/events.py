@@ -1,0 +1,151 @@
+"""Following the events streams as a group: the context store's side of the bus. At least once; the reader dedups."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from libs.bus.bus import Bus
+from libs.bus.link import LinkDown
+from libs.bus.reader import Entry, Reader
+from libs.contracts.codec import decode
+from libs.contracts.errors import BusUnavailable, MalformedMessage
+from libs.contracts.events import AnyEvent
+from libs.contracts.keys import EVENT_GROUPS, Keys
+
+_log = logging.getLogger(__name__)
+_BATCH = 256
+_ADOPT_AFTER_MS = 30_000
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One event as it stands on the stream. `event` is None when it does not decode; `reason` says why."""
+
+    conversation_id: str
+    number: int
+    body: bytes
+    event: AnyEvent | None
+    reason: str = ""
+
+
+Sink = Callable[[Sequence[Record]], Awaitable[None]]
+"""Keeps a batch durably; the batch is acked when it returns, and comes again when it raises."""
+
+
+class EventConsumer:
+    """Reads every shard's events for one group. `run` until cancelled."""
+
+    def __init__(self, bus: Bus, group: str, consumer: str, sink: Sink) -> None:
+        self._bus, self._group, self._consumer, self._sink = bus, group, consumer, sink
+
+    async def run(self) -> None:
+        """Consume until cancelled; connection failures are waited out, a failing sink is tried again."""
+        await asyncio.gather(*(self._consume(keys) for keys in self._bus.shards))
+
+    async def _consume(self, keys: Keys) -> None:
+        await self._ensure_group(keys)
+        reader, pending = self._bus.reader(self._group), True
+        try:
+            while True:
+                fresh = not reader.connected
+                await reader.connect()
+                if fresh:
+                    await self._adopt(keys)
+                    pending = True
+                pending = await self._step(reader, keys, pending)
+        finally:
+            await reader.close()
+
+    async def _step(self, reader: Reader, keys: Keys, pending: bool) -> bool:
+        """One batch: own pending entries first, then new ones. Answers whether there may be more pending."""
+        try:
+            entries = await reader.read_group(
+                self._group, self._consumer, keys.events, _BATCH, after="0" if pending else ">"
+            )
+        except LinkDown:
+            return pending
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            _log.error("group is gone, made again from the start", extra={"stream": keys.events})
+            await self._ensure_group(keys)
+            return pending
+        if not entries:
+            return False
+        try:
+            await self._handle(keys, entries)
+        except (BusUnavailable, OSError) as error:
+            _log.warning("batch comes again", extra={"reason": str(error)})
+            await asyncio.sleep(0.2)
+            return True
+        except Exception:
+            _log.exception("sink failed, batch comes again")
+            await asyncio.sleep(1.0)
+            return True
+        return pending
+
+    async def _handle(self, keys: Keys, entries: Sequence[Entry]) -> None:
+        records: list[Record] = []
+        unreadable: list[tuple[Entry, str]] = []
+        for entry in entries:
+            try:
+                record = _record(entry)
+            except MalformedMessage as error:
+                unreadable.append((entry, error.detail))
+                continue
+            records.append(record)
+            if record.reason:
+                unreadable.append((entry, record.reason))
+        await self._sink(records)
+        for entry, reason in unreadable:
+            await self._bury(keys, entry, reason)
+        await self._bus.commands.send("XACK", keys.events, self._group, *(entry.id for entry in entries))
+        reply = await self._bus.commands.call("trim", [keys.events], EVENT_GROUPS)
+        if reply[0] == b"absent":
+            _log.error("declared group is absent, nothing is trimmed", extra={"group": reply[1].decode()})
+
+    async def _bury(self, keys: Keys, entry: Entry, reason: str) -> None:
+        body = b" ".join(part for pair in entry.fields.items() for part in pair)[:4096]
+        await self._bus.commands.send("XADD", keys.dead, "MAXLEN", "~", 10_000, "*", "b", body, "why", reason)
+
+    async def _ensure_group(self, keys: Keys) -> None:
+        while True:
+            with contextlib.suppress(BusUnavailable):
+                await self._bus.ensure_group(keys.events, self._group)
+                return
+
+    async def _adopt(self, keys: Keys) -> None:
+        """Take over what a consumer that is gone had read and not acked."""
+        with contextlib.suppress(BusUnavailable):
+            cursor: Any = b"0-0"
+            while True:
+                cursor, *_ = await self._bus.commands.send(
+                    "XAUTOCLAIM",
+                    keys.events,
+                    self._group,
+                    self._consumer,
+                    _ADOPT_AFTER_MS,
+                    cursor,
+                    "COUNT",
+                    100,
+                    "JUSTID",
+                )
+                if cursor == b"0-0":
+                    return
+
+
+def _record(entry: Entry) -> Record:
+    try:
+        conversation, number, body = entry.fields[b"c"].decode(), int(entry.fields[b"n"]), entry.fields[b"b"]
+    except (KeyError, ValueError) as error:
+        raise MalformedMessage(f"events entry: {type(error).__name__}: {error}") from error
+    try:
+        return Record(conversation, number, body, decode(body, number))
+    except MalformedMessage as error:
+        return Record(conversation, number, body, None, error.detail)

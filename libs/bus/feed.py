@@ -1,0 +1,117 @@
+"""What a gateway process hears from the bus: one multiplexed reader, however many conversations it follows.
+
+Events come in log order without a gap, replies as text in order; a lost hint, a stale epoch or a hole is healed from
+log and draft. A subscription has a resume point: the last event number that its reader has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from types import TracebackType
+
+from libs.bus.bus import Bus
+from libs.bus.link import LinkDown
+from libs.bus.reader import Entry, Reader
+from libs.bus.subscription import Subscription
+from libs.contracts.chunks import decode_chunk
+from libs.contracts.errors import BusUnavailable, MalformedMessage
+from libs.contracts.keys import Keys
+
+_log = logging.getLogger(__name__)
+
+
+class Feed:
+    """Use as `async with Feed(bus, gateway_id)`; `gateway_id` must be new for every process."""
+
+    def __init__(self, bus: Bus, gateway_id: str) -> None:
+        self.gateway_id = gateway_id
+        self._bus = bus
+        self._followers: dict[str, set[Subscription]] = defaultdict(set)
+        self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def healthy(self) -> bool:
+        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+
+    async def follow(self, property_id: str, conversation_id: str, *, after: int | None = None) -> Subscription:
+        """Follow a conversation from after an event number; None: from now on, the running reply included.
+
+        Raises `UnknownConversation`. Close the subscription, or use it as an async context manager.
+        """
+        subscription = Subscription(self._bus, property_id, conversation_id, self.gateway_id, self._forget)
+        self._followers[conversation_id].add(subscription)
+        try:
+            await subscription.begin(after)
+        except BaseException:
+            self._forget(subscription)
+            raise
+        return subscription
+
+    def _forget(self, subscription: Subscription) -> None:
+        followers = self._followers.get(subscription.conversation_id)
+        if followers:
+            followers.discard(subscription)
+            if not followers:
+                del self._followers[subscription.conversation_id]
+
+    async def _read(self, keys: Keys) -> None:
+        reader, stream = self._bus.reader("feed"), keys.chunks(self.gateway_id)
+        after = "0-0"
+        try:
+            while True:
+                after = await self._read_once(reader, stream, after)
+        finally:
+            await reader.close()
+
+    async def _read_once(self, reader: Reader, stream: str, after: str) -> str:
+        await reader.connect()
+        entries: list[Entry] = []
+        with contextlib.suppress(LinkDown):
+            entries = await reader.read({stream: after}, 512)
+        for entry in entries:
+            self._dispatch(entry)
+        return entries[-1].id if entries else after
+
+    def _dispatch(self, entry: Entry) -> None:
+        try:
+            item = decode_chunk(entry.fields)
+        except MalformedMessage as error:
+            _log.warning("chunk left out", extra={"entry": entry.id, "reason": error.detail})
+            return
+        for subscription in tuple(self._followers.get(item.conversation_id, ())):
+            subscription.push(item)
+
+    async def _poll(self) -> None:
+        """Renew subscriptions, and look for events whose hint was lost."""
+        settings = self._bus.settings
+        rounds = max(1, settings.subscription_ms // 3 // settings.poll_ms)
+        turn = 0
+        while True:
+            await asyncio.sleep(settings.poll_ms / 1000)
+            turn += 1
+            followers = [one for group in self._followers.values() for one in group]
+            try:
+                await asyncio.gather(*(one.check(renew=turn % rounds == 0) for one in followers))
+            except BusUnavailable as error:
+                _log.warning("poll left out", extra={"reason": error.detail})
+
+    async def __aenter__(self) -> Feed:
+        self._loops = [asyncio.create_task(self._read(keys)) for keys in self._bus.shards]
+        self._loops.append(asyncio.create_task(self._poll()))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        for group in list(self._followers.values()):
+            for subscription in list(group):
+                subscription.close()
+        with contextlib.suppress(BusUnavailable):
+            for keys in self._bus.shards:
+                await self._bus.commands.send("DEL", keys.chunks(self.gateway_id))

@@ -1,0 +1,172 @@
+"""Staying alive, and mending what the dead left: the heartbeat and the reaper of one worker in one shard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from libs.bus.bus import Bus
+from libs.contracts.errors import BusUnavailable
+from libs.contracts.keys import TURN_GROUP, Keys
+
+_log = logging.getLogger(__name__)
+_SCAN = 32
+"""Candidates that one sweep looks at."""
+
+
+class Heartbeat:
+    """Renews the worker's lease. `healthy` turns False by itself when it could not be renewed in time."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        keys: Keys,
+        worker_id: str,
+        running: Callable[[], Collection[str]],
+        on_lapse: Callable[[], None],
+    ) -> None:
+        self._bus, self._keys, self._worker = bus, keys, worker_id
+        self._running, self._on_lapse = running, on_lapse
+        self._lease_s = bus.settings.lease_ms / 1000
+        self._until = 0.0
+        self._surplus = 0
+        self.last_gap_s = 0.0
+        """Time between the last two beats: a late one means that this process or Redis stalled."""
+
+    @property
+    def healthy(self) -> bool:
+        return time.monotonic() < self._until
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            sent = time.monotonic()
+            if self._until and sent > self._until:
+                self._on_lapse()
+            try:
+                owned = await asyncio.wait_for(self.beat(), self._lease_s)
+            except (BusUnavailable, TimeoutError):
+                if time.monotonic() > self._until:
+                    self._on_lapse()
+            else:
+                self.last_gap_s = sent + self._lease_s - self._until if self._until else 0.0
+                self._until = sent + self._lease_s
+                await self._give_back(owned)
+            await asyncio.sleep(max(0.0, sent + self._bus.settings.beat_ms / 1000 - time.monotonic()))
+
+    async def beat(self, lease_ms: int | None = None) -> int:
+        """Renew once; returns how many conversations Redis says this worker runs. 0 ms: leave."""
+        lease = self._bus.settings.lease_ms if lease_ms is None else lease_ms
+        owned = await self._bus.commands.call(
+            "beat", [self._keys.leases, self._keys.owned(self._worker)], [self._worker, lease]
+        )
+        return int(owned)
+
+    async def _give_back(self, owned: int) -> None:
+        """A conversation that Redis says we run and that we do not know of: the reply of its grant was lost."""
+        if owned <= len(self._running()):
+            self._surplus = 0
+            return
+        self._surplus += 1
+        if self._surplus < 2:  # a claim may be on its way
+            return
+        self._surplus = 0
+        for member in await self._bus.commands.send("SMEMBERS", self._keys.owned(self._worker)):
+            conversation = member.decode()
+            if conversation not in self._running():
+                epoch = await self._bus.commands.send("HGET", self._keys.conv(conversation), "ep")
+                await Reaper(self._bus, self._keys, self._worker).give_back(conversation, int(epoch or 0))
+
+
+class Reaper:
+    """Looks for workers that are gone and hands over what they ran. Every worker is one; all of it is repeatable."""
+
+    def __init__(self, bus: Bus, keys: Keys, worker_id: str) -> None:
+        self._bus, self._keys, self._worker = bus, keys, worker_id
+
+    async def run(self, heartbeat: Heartbeat) -> None:
+        """Sweep until cancelled. After a late beat a sweep is left out: a stalled Redis expires every lease at once."""
+        settings = self._bus.settings
+        while True:
+            await asyncio.sleep(settings.reap_ms / 1000)
+            if not heartbeat.healthy or heartbeat.last_gap_s > settings.lease_ms / 2000 + settings.beat_ms / 1000:
+                continue
+            try:
+                await self.sweep()
+            except BusUnavailable as error:
+                _log.warning("sweep left out", extra={"reason": error.detail})
+
+    async def sweep(self) -> int:
+        """One look at everything; returns how many conversations were handed over."""
+        commands, keys = self._bus.commands, self._keys
+        clock, leases = await asyncio.gather(
+            commands.send("TIME"), commands.send("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
+        )
+        now = int(clock[0]) * 1000 + int(clock[1]) // 1000
+        mended = 0
+        for worker, expiry in zip(leases[::2], leases[1::2], strict=True):
+            if float(expiry) <= now and worker.decode() != self._worker:
+                mended += await self._reap_worker(worker.decode())
+        return mended + await self._reap_unclaimed()
+
+    async def give_back(self, conversation: str, epoch: int) -> str:
+        """Hand over a conversation that this worker owns and does not run any more. Costs no attempt."""
+        return await self._reap(conversation, self._worker, "", epoch=epoch)
+
+    async def hand_over_all(self) -> None:
+        """Hand over everything that this worker still owns, and forget it."""
+        for member in await self._bus.commands.send("SMEMBERS", self._keys.owned(self._worker)):
+            epoch = await self._bus.commands.send("HGET", self._keys.conv(member.decode()), "ep")
+            await self.give_back(member.decode(), int(epoch or 0))
+        await self._reap_worker(self._worker)
+
+    async def _reap_worker(self, worker: str) -> int:
+        commands, keys, mended = self._bus.commands, self._keys, 0
+        owned = await commands.send("SMEMBERS", keys.owned(worker))
+        for conversation in owned:
+            mended += await self._reap(conversation.decode(), worker, "") == "revived"
+        pending = await commands.send("XPENDING", keys.turns, TURN_GROUP, "-", "+", _SCAN, worker)
+        for entry_id, consumer, *_ in pending:
+            mended += await self._reap_entry(entry_id.decode(), consumer.decode())
+        await commands.call("bury", [keys.turns, keys.leases, keys.owned(worker)], [worker])
+        return mended
+
+    async def _reap_unclaimed(self) -> int:
+        """Entries that somebody read and never claimed, or runs past every cap."""
+        settings = self._bus.settings
+        pending = await self._bus.commands.send(
+            "XPENDING", self._keys.turns, TURN_GROUP, "IDLE", settings.unclaimed_ms, "-", "+", _SCAN
+        )
+        mended = 0
+        for entry_id, consumer, *_ in pending:
+            mended += await self._reap_entry(entry_id.decode(), consumer.decode())
+        return mended
+
+    async def _reap_entry(self, entry_id: str, consumer: str) -> bool:
+        entries = await self._bus.commands.send("XRANGE", self._keys.turns, entry_id, entry_id)
+        fields = dict(zip(entries[0][1][::2], entries[0][1][1::2], strict=True)) if entries else {}
+        if b"c" not in fields:
+            return False
+        return await self._reap(fields[b"c"].decode(), consumer, entry_id) in ("revived", "unclaimed")
+
+    async def _reap(self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0) -> str:
+        keys, settings = self._keys, self._bus.settings
+        reply = await self._bus.commands.call(
+            "reap",
+            [
+                keys.turns,
+                keys.leases,
+                keys.conv(conversation),
+                keys.owned(worker),
+                keys.mail(conversation),
+                keys.log(conversation),
+            ],
+            [conversation, worker, entry_id, settings.unclaimed_ms, settings.run_cap_ms, epoch or ""],
+        )
+        outcome: str = reply.decode()
+        self._bus.observer.reaped(outcome)
+        if outcome in ("revived", "unclaimed"):
+            _log.warning("turn handed over", extra={"conversation_id": conversation, "worker_id": worker})
+        return outcome

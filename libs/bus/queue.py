@@ -1,0 +1,186 @@
+"""A worker's two verbs on the turn queue, typed: claim a turn with all it needs to answer, and commit it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from libs.bus.bus import Bus
+from libs.bus.log import decode_context, decode_log
+from libs.contracts.codec import decode, encode
+from libs.contracts.errors import MalformedMessage
+from libs.contracts.events import AnyEvent, Event, MessageReceived, ReplyStatus
+from libs.contracts.keys import TURN_GROUP, Keys
+from libs.contracts.turns import Activation, Grant, MailboxItem, Verdict
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A grant, and the conversation as it stands."""
+
+    grant: Grant
+    context: dict[str, str]
+    events: list[AnyEvent]
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit answered. `outcome`: idle, ready, next, cancelled, gap or fenced."""
+
+    outcome: str
+    number: int = 0
+    """Last event number; for `gap` the bytes of the draft."""
+    version: int = 0
+    """Subscriber version."""
+    epoch: int = 0
+    verdict: Verdict = Verdict.GO
+    item: MailboxItem | None = None
+    """The next turn, granted in place."""
+
+
+class TurnQueue:
+    """The queue of one shard as one worker sees it."""
+
+    def __init__(self, bus: Bus, keys: Keys, worker_id: str) -> None:
+        self._bus, self._keys, self._worker = bus, keys, worker_id
+
+    async def claim(self, activation: Activation, token: str) -> Claimed | str:
+        """Claim, and read context and log in the same batch. A refusal is its word: stale, running or lapsed."""
+        keys, conversation = self._keys, activation.conversation_id
+        claimed = self._bus.commands.call(
+            "claim",
+            [
+                keys.turns,
+                keys.conv(conversation),
+                keys.mail(conversation),
+                keys.draft(conversation),
+                keys.leases,
+                keys.owned(self._worker),
+                keys.subs(conversation),
+            ],
+            [self._worker, activation.entry_id, conversation, token, self._bus.settings.max_attempts],
+        )
+        view = self._view(conversation)
+        reply = await claimed
+        if reply[0] != b"run":
+            view.cancel()
+            return str(reply[0].decode())
+        grant = Grant(
+            conversation_id=conversation,
+            epoch=reply[1],
+            attempt=reply[2],
+            verdict=Verdict(reply[3].decode()),
+            item=MailboxItem.parse(reply[4].decode()),
+            draft=reply[5].decode(errors="ignore"),
+            last_number=reply[6],
+            subscriber_version=reply[7],
+            subscribers=tuple(gateway.decode() for gateway in reply[8]),
+        )
+        context, entries = await view
+        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
+
+    async def following(self, conversation: str, committed: Committed) -> Claimed:
+        """The turn that a commit granted in place, with the conversation as it stands."""
+        assert committed.item is not None
+        gateways = self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1)
+        context, entries = await self._view(conversation)
+        grant = Grant(
+            conversation_id=conversation,
+            epoch=committed.epoch,
+            attempt=1,
+            verdict=committed.verdict,
+            item=committed.item,
+            draft="",
+            last_number=committed.number,
+            subscriber_version=committed.version,
+            subscribers=tuple(gateway.decode() for gateway in await gateways),
+        )
+        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
+
+    async def commit(
+        self,
+        grant: Grant,
+        status: ReplyStatus,
+        events: Sequence[Event],
+        *,
+        gateways: Sequence[str],
+        offset: int = 0,
+        last_words: bytes = b"",
+        reason: str = "",
+        budget: int = 0,
+    ) -> Committed:
+        """End the turn. `budget`: turns of the conversation that may still be taken in place."""
+        keys, conversation = self._keys, grant.conversation_id
+        reply = await self._bus.commands.call(
+            "commit",
+            [
+                keys.turns,
+                keys.conv(conversation),
+                keys.mail(conversation),
+                keys.log(conversation),
+                keys.events,
+                keys.draft(conversation),
+                keys.owned(self._worker),
+                keys.dead,
+                *map(keys.chunks, gateways),
+            ],
+            [
+                self._worker,
+                conversation,
+                grant.epoch,
+                grant.item.turn_id,
+                status.value,
+                budget,
+                reason,
+                self._bus.settings.max_chunk_stream,
+                offset,
+                last_words,
+                *map(encode, events),
+            ],
+        )
+        return _committed(reply)
+
+    async def reject(self, entry_id: str, fields: dict[bytes, bytes], reason: str) -> None:
+        """An entry that names no conversation: kept as a dead letter, then acked."""
+        body = b" ".join(part for pair in fields.items() for part in pair)[:4096]
+        await self._bus.commands.send("XADD", self._keys.dead, "MAXLEN", "~", 10_000, "*", "b", body, "why", reason)
+        await self._bus.commands.send("XACK", self._keys.turns, TURN_GROUP, entry_id)
+
+    def _view(self, conversation: str) -> asyncio.Future[Any]:
+        commands, keys = self._bus.commands, self._keys
+        return asyncio.gather(
+            commands.send("HGETALL", keys.context(conversation)),
+            commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail),
+        )
+
+
+def parse_activation(entry_id: str, fields: dict[bytes, bytes]) -> Activation:
+    """An entry of `turns`. `MalformedMessage` when it names no conversation; a bad message is only noted."""
+    try:
+        conversation, turn = fields[b"c"].decode(), fields[b"t"].decode()
+    except (KeyError, UnicodeDecodeError) as error:
+        raise MalformedMessage(f"turns entry without a conversation and turn: {error}") from error
+    try:
+        message = decode(fields.get(b"b", b""))
+    except MalformedMessage as error:
+        return Activation(entry_id, conversation, turn, None, error.detail)
+    if not isinstance(message, MessageReceived):
+        return Activation(entry_id, conversation, turn, None, "its event is not message.received")
+    return Activation(entry_id, conversation, turn, message)
+
+
+def _committed(reply: list[Any]) -> Committed:
+    outcome = reply[0].decode()
+    match outcome:
+        case "next":
+            _, number, version, epoch, verdict, item = reply
+            return Committed(
+                outcome, number, version, epoch, Verdict(verdict.decode()), MailboxItem.parse(item.decode())
+            )
+        case "gap":
+            return Committed(outcome, reply[1])
+        case "fenced":
+            return Committed(outcome)
+        case _:
+            return Committed(outcome, reply[1], reply[2])

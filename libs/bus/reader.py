@@ -1,0 +1,64 @@
+"""A dedicated connection for one blocking read at a time, its socket timeout above its BLOCK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from libs.bus.link import Link, Part, pack
+from libs.bus.observer import Observer
+from libs.bus.settings import BusSettings
+
+_GRACE_S = 3.0
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One stream entry as it was read."""
+
+    stream: str
+    id: str
+    fields: dict[bytes, bytes]
+
+
+class Reader:
+    """XREAD and XREADGROUP. Raises `LinkDown` when the connection breaks; `connect` then makes it again."""
+
+    def __init__(self, settings: BusSettings, observer: Observer, name: str) -> None:
+        self._block_ms = settings.block_ms
+        self._link = Link(settings, observer, name=name, read_timeout_s=settings.block_ms / 1000 + _GRACE_S)
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    async def connect(self) -> None:
+        await self._link.connect()
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    async def read(self, streams: dict[str, str], count: int) -> list[Entry]:
+        """Entries after the given ids, waiting up to the BLOCK time for the first."""
+        return await self._exchange(
+            ("XREAD", "COUNT", count, "BLOCK", self._block_ms, "STREAMS", *streams, *streams.values())
+        )
+
+    async def read_group(self, group: str, consumer: str, stream: str, count: int, after: str = ">") -> list[Entry]:
+        """Unread entries for this consumer (`>`), or its own pending ones after an id."""
+        block: tuple[Part, ...] = ("BLOCK", self._block_ms) if after == ">" else ()
+        return await self._exchange(
+            ("XREADGROUP", "GROUP", group, consumer, "COUNT", count, *block, "STREAMS", stream, after)
+        )
+
+    async def _exchange(self, parts: Sequence[Part]) -> list[Entry]:
+        (reply,) = await self._link.exchange(pack(parts), 1)
+        if isinstance(reply, ResponseError):
+            raise reply
+        return [
+            Entry(stream.decode(), entry_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
+            for stream, entries in reply or []
+            for entry_id, fields in entries
+            if fields is not None  # a pending entry that was trimmed by hand
+        ]

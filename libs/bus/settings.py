@@ -1,0 +1,44 @@
+"""Settings of the bus, read once by each composition root. Durations are milliseconds unless a name says else."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from libs.contracts import limits
+
+
+class BusSettings(BaseSettings):
+    """Environment: REDIS_URL, and BOTEL_BUS_* for the rest."""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_BUS_", populate_by_name=True, extra="ignore")
+
+    redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), validation_alias="REDIS_URL")
+    shards: int = Field(default=1, ge=1, le=1024)
+    """More than one only for Redis Cluster."""
+    command_timeout_ms: int = Field(default=5_000, ge=50)
+    """How long a command may wait, reconnects included, before `BusUnavailable`."""
+    connect_timeout_ms: int = Field(default=2_000, ge=50)
+    block_ms: int = Field(default=1_000, ge=10)
+    """How long a blocking read waits on the server."""
+    lease_ms: int = Field(default=1_000, ge=100)
+    beat_ms: int = Field(default=250, ge=20)
+    reap_ms: int = Field(default=150, ge=20)
+    unclaimed_ms: int = Field(default=2_000, ge=100)
+    """An entry read by a living brain and not claimed for so long is given to another."""
+    run_cap_ms: int = Field(default=180_000, ge=1_000)
+    """No turn runs longer."""
+    dedup_s: int = Field(default=86_400, ge=60)
+    """How long an id is remembered."""
+    subscription_ms: int = Field(default=60_000, ge=1_000)
+    poll_ms: int = Field(default=2_000, ge=100)
+    """How often a feed looks for events whose hint was lost."""
+    max_mailbox: int = Field(default=limits.MAX_MAILBOX, ge=1)
+    max_waiting: int = Field(default=limits.MAX_WAITING, ge=1)
+    max_attempts: int = Field(default=limits.MAX_ATTEMPTS, ge=1)
+    max_draft_bytes: int = Field(default=limits.MAX_DRAFT_BYTES, ge=1)
+    max_chunk_stream: int = Field(default=limits.MAX_CHUNK_STREAM, ge=100)
+    fairness: int = Field(default=4, ge=0)
+    """Turns of one conversation that a worker answers in a row while others wait."""
+    log_tail: int = Field(default=400, ge=1)
+    """Events of a conversation that a claim reads with it."""

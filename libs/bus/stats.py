@@ -1,0 +1,87 @@
+"""What operators see of the queues: lag, waiting turns, ages, turns in flight, brains alive. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from libs.bus.bus import Bus
+from libs.contracts.keys import EVENT_GROUPS, TURN_GROUP, Keys
+
+
+class GroupStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared group on one stream. Ages are milliseconds by Redis's clock; 0 when there is nothing."""
+
+    stream: str
+    group: str
+    present: bool
+    """False: the group does not exist; nothing else is known."""
+    lag: int | None
+    """Entries that nobody has read; None when Redis cannot tell. Unknown is not zero."""
+    pending: int = 0
+    """Entries read and not acked: on `turns`, conversations being answered."""
+    oldest_waiting_ms: int = 0
+    oldest_in_flight_ms: int = 0
+    length: int = 0
+    consumers: int = 0
+
+
+class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
+    shard: str
+    groups: list[GroupStats]
+    workers_alive: int
+    dead_letters: int
+
+
+async def read_stats(bus: Bus) -> list[ShardStats]:
+    """Every declared group of every shard. `BusUnavailable` when Redis does not answer."""
+    return list(await asyncio.gather(*(_shard(bus, keys) for keys in bus.shards)))
+
+
+async def _shard(bus: Bus, keys: Keys) -> ShardStats:
+    clock = await bus.commands.send("TIME")
+    now = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    wanted = [(keys.turns, TURN_GROUP), *((keys.events, group) for group in EVENT_GROUPS)]
+    groups = await asyncio.gather(*(_group(bus, stream, group, now) for stream, group in wanted))
+    alive, dead = await asyncio.gather(
+        bus.commands.send("ZCOUNT", keys.leases, now, "+inf"), bus.commands.send("XLEN", keys.dead)
+    )
+    return ShardStats(shard=keys.prefix, groups=list(groups), workers_alive=alive, dead_letters=dead)
+
+
+async def _group(bus: Bus, stream: str, group: str, now: int) -> GroupStats:
+    try:
+        infos = [_fields(info) for info in await bus.commands.send("XINFO", "GROUPS", stream)]
+    except ResponseError:  # the stream does not exist yet
+        infos = []
+    info = next((one for one in infos if one["name"] == group.encode()), None)
+    if info is None:
+        return GroupStats(stream=stream, group=group, present=False, lag=None)
+    delivered = info["last-delivered-id"].decode()
+    length, pending, waiting = await asyncio.gather(
+        bus.commands.send("XLEN", stream),
+        bus.commands.send("XPENDING", stream, group, "-", "+", 1),
+        bus.commands.send("XRANGE", stream, f"({delivered}", "+", "COUNT", 1),
+    )
+    return GroupStats(
+        stream=stream,
+        group=group,
+        present=True,
+        lag=info.get("lag"),
+        pending=info["pending"],
+        consumers=info["consumers"],
+        length=length,
+        oldest_waiting_ms=_age(waiting[0][0], now) if waiting else 0,
+        oldest_in_flight_ms=_age(pending[0][0], now) if pending else 0,
+    )
+
+
+def _fields(info: list[Any]) -> dict[str, Any]:
+    return {name.decode(): value for name, value in zip(info[::2], info[1::2], strict=True)}
+
+
+def _age(entry_id: bytes, now: int) -> int:
+    return max(0, now - int(entry_id.partition(b"-")[0]))

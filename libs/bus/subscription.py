@@ -1,0 +1,230 @@
+"""One follower of one conversation: an async iterator of events in order and of reply text as it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from libs.bus.bus import Bus
+from libs.bus.log import number_of
+from libs.bus.stitch import Fit, Stitch
+from libs.contracts.chunks import Chunk, EventCopy
+from libs.contracts.codec import decode
+from libs.contracts.errors import MalformedMessage, UnknownConversation
+from libs.contracts.events import AnyEvent, ReplyGenerated, ReplyStatus
+
+_log = logging.getLogger(__name__)
+_MAX_QUEUE = 4_096
+_HEAL_PAGE = 500
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Text of a reply, in order and without repetition; the last piece of a turn has `end`."""
+
+    turn_id: str
+    text: str
+    offset: int
+    """Where it begins in the reply, in UTF-8 bytes."""
+    end: ReplyStatus | None = None
+
+
+class SlowFollower(UnknownConversation):
+    """The reader fell too far behind and was cut off: it resumes from its last event number."""
+
+    code = "slow-reader"
+    advice = "Resume from the last event number that you have."
+
+
+Item = AnyEvent | Piece
+
+
+class Subscription:
+    """Iterate it; each item is an event (numbers rise by one) or a `Piece`. Made by `Feed.follow`."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        property_id: str,
+        conversation_id: str,
+        gateway_id: str,
+        on_close: Callable[[Subscription], None],
+    ) -> None:
+        self._bus, self._keys = bus, bus.keys(property_id)
+        self.property_id, self.conversation_id, self._gateway = property_id, conversation_id, gateway_id
+        self._on_close = on_close
+        self._number = 0
+        self._stitches: dict[str, Stitch] = {}
+        self._incoming: asyncio.Queue[Chunk | EventCopy | int] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[Item | Exception | None] = asyncio.Queue()
+        self._sorter: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def number(self) -> int:
+        """The last event number handed out."""
+        return self._number
+
+    async def begin(self, after: int | None) -> None:
+        """Subscribe and queue what is there already."""
+        last, turn, epoch, draft = await self._renew()
+        self._number = last if after is None else min(after, last)
+        if self._number < last:
+            await self._heal_events(last)
+        if turn and draft:
+            stitch = self._stitch(turn)
+            stitch.epoch = epoch
+            self._put(Piece(turn, stitch.extend(draft), 0))
+        self._sorter = asyncio.create_task(self._sort(), name=f"feed {self.conversation_id}")
+
+    def push(self, item: Chunk | EventCopy) -> None:
+        """Take an entry of the chunk stream. Never waits: a reader that does not keep up is cut off."""
+        if self._incoming.qsize() + self._outgoing.qsize() >= _MAX_QUEUE:
+            self._fail(SlowFollower())
+        elif not self._closed:
+            self._incoming.put_nowait(item)
+
+    async def check(self, *, renew: bool) -> None:
+        """Look for events whose hint was lost."""
+        if renew:
+            last = (await self._renew())[0]
+        else:
+            last = int(await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n") or 0)
+        if last > self._number and not self._closed:
+            self._incoming.put_nowait(last)
+
+    def close(self) -> None:
+        """Stop following; the iteration ends."""
+        if not self._closed:
+            self._closed = True
+            self._on_close(self)
+            if self._sorter:
+                self._sorter.cancel()
+            self._outgoing.put_nowait(None)
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Item:
+        item = await self._outgoing.get()
+        if item is None:
+            raise StopAsyncIteration
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    async def __aenter__(self) -> Subscription:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _sort(self) -> None:
+        try:
+            while True:
+                item = await self._incoming.get()
+                if isinstance(item, Chunk):
+                    await self._take_chunk(item)
+                elif isinstance(item, EventCopy):
+                    await self._take_copy(item)
+                elif item > self._number:
+                    self._bus.observer.healed("log")
+                    await self._heal_events(item)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    async def _take_copy(self, copy: EventCopy) -> None:
+        if copy.number == self._number + 1:
+            self._hand_out(copy.number, copy.body)
+        elif copy.number > self._number:
+            self._bus.observer.healed("log")
+            await self._heal_events(copy.number)
+
+    async def _take_chunk(self, chunk: Chunk) -> None:
+        stitch = self._stitch(chunk.turn_id)
+        offset = stitch.delivered
+        fit, text = stitch.offer(chunk)
+        if fit is Fit.GAP:
+            self._bus.observer.healed("draft")
+            await self._heal_draft(chunk.turn_id, stitch)
+            offset = stitch.delivered
+            fit, text = stitch.offer(chunk)
+        if fit is Fit.TAKEN and (text or chunk.end):
+            self._put(Piece(chunk.turn_id, text, offset, chunk.end))
+
+    async def _heal_draft(self, turn_id: str, stitch: Stitch) -> None:
+        """Fetch the running reply's text so far. When the turn has ended meanwhile, its event brings the text."""
+        _, running, epoch, draft = await self._renew()
+        if running == turn_id and epoch >= stitch.epoch:
+            offset = stitch.delivered
+            text = stitch.extend(draft)
+            if text:
+                self._put(Piece(turn_id, text, offset))
+
+    async def _heal_events(self, upto: int) -> None:
+        log = self._keys.log(self.conversation_id)
+        while self._number < upto:
+            entries = await self._bus.commands.send("XRANGE", log, f"{self._number + 1}-0", "+", "COUNT", _HEAL_PAGE)
+            if not entries:
+                return
+            for entry_id, fields in entries:
+                self._hand_out(number_of(entry_id), fields[1])
+
+    def _hand_out(self, number: int, body: bytes) -> None:
+        self._number = number
+        try:
+            event = decode(body, number)
+        except MalformedMessage as error:
+            _log.warning("event left out", extra={"number": number, "reason": error.detail})
+            return
+        if isinstance(event, ReplyGenerated) and not event.imported:
+            self._complete(event)
+        self._put(event)
+
+    def _complete(self, reply: ReplyGenerated) -> None:
+        """The reply's event is the last word: hand out what chunks did not bring, and its end."""
+        stitch = self._stitches.pop(reply.turn_id, None) or Stitch()
+        if stitch.ended is None:
+            offset = stitch.delivered
+            stitch.ended = reply.status
+            self._put(Piece(reply.turn_id, stitch.extend(reply.text.encode()), offset, reply.status))
+        self._stitches[reply.turn_id] = stitch
+        while len(self._stitches) > 16:
+            self._stitches.pop(next(iter(self._stitches)))
+
+    async def _renew(self) -> tuple[int, str, int, bytes]:
+        """Subscribe (again): last event number, running turn, epoch, and its text so far."""
+        keys, conversation = self._keys, self.conversation_id
+        reply: list[Any] = await self._bus.commands.call(
+            "follow",
+            [
+                keys.conv(conversation),
+                keys.subs(conversation),
+                keys.draft(conversation),
+                keys.mail(conversation),
+                keys.heads,
+            ],
+            [conversation, self.property_id, self._gateway, self._bus.settings.subscription_ms],
+        )
+        if reply[0] == b"unknown":
+            raise UnknownConversation
+        return reply[1], reply[4].decode(), reply[2], reply[5]
+
+    def _stitch(self, turn_id: str) -> Stitch:
+        return self._stitches.setdefault(turn_id, Stitch())
+
+    def _put(self, item: Item) -> None:
+        self._outgoing.put_nowait(item)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._closed:
+            self._outgoing.put_nowait(error)
+            self.close()

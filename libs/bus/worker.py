@@ -1,0 +1,200 @@
+"""A brain's side of the bus: read what there are free slots for, answer it, stay alive, and leave in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from libs.bus.answering import Answering
+from libs.bus.bus import Bus
+from libs.bus.handler import Handler
+from libs.bus.lease import Heartbeat, Reaper
+from libs.bus.link import LinkDown
+from libs.bus.queue import TurnQueue, parse_activation
+from libs.bus.reader import Entry, Reader
+from libs.contracts.errors import BusUnavailable, MalformedMessage
+from libs.contracts.keys import TURN_GROUP, Keys
+
+_log = logging.getLogger(__name__)
+
+
+def wall_clock_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Worker:
+    """Runs a handler over the turns of every shard. `run` until cancelled or `drain` is called.
+
+    `slots`: turns at once. `worker_id` must be new for every process.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        worker_id: str,
+        handler: Handler,
+        *,
+        slots: int,
+        now_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._bus, self._worker, self._slots_total = bus, worker_id, slots
+        self._slots = asyncio.Semaphore(slots)
+        self._shards = [_Shard(bus, keys, worker_id, handler, now_ms) for keys in bus.shards]
+        self._answers: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._draining = False
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every lease is alive."""
+        return bool(self._loops) and all(shard.heartbeat.healthy for shard in self._shards)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._answers)
+
+    async def start(self) -> None:
+        """Take leases and begin to read."""
+        for shard in self._shards:
+            await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
+            await shard.heartbeat.beat()
+            self._spawn(shard.heartbeat.run(), f"beat {shard.keys.prefix}")
+            self._spawn(shard.reaper.run(shard.heartbeat), f"reap {shard.keys.prefix}")
+            self._spawn(self._read_cancels(shard), f"cancels {shard.keys.prefix}")
+            self._spawn(self._read_turns(shard), f"turns {shard.keys.prefix}")
+
+    async def drain(self, grace_s: float) -> None:
+        """No new turns; running ones may finish within the grace period, the rest are handed over at once."""
+        self._draining = True
+        for loop in self._loops:
+            if loop.get_name().startswith("turns "):
+                loop.cancel()
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=grace_s)
+        for task in list(self._answers):
+            task.cancel()
+        await asyncio.gather(*self._answers, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        for shard in self._shards:
+            with contextlib.suppress(BusUnavailable):
+                await shard.leave()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._loops.append(asyncio.create_task(work, name=name))
+
+    async def _read_turns(self, shard: _Shard) -> None:
+        """Never reads more entries than there are free slots."""
+        reader = self._bus.reader("turns")
+        share = max(1, self._slots_total // len(self._shards))
+        try:
+            while True:
+                fresh = not reader.connected
+                await reader.connect()
+                if fresh:
+                    await self._reread_pending(shard, reader)
+                await self._slots.acquire()
+                taken = 1
+                while taken < share and not self._slots.locked():
+                    await self._slots.acquire()
+                    taken += 1
+                entries: list[Entry] = []
+                try:
+                    entries = await self._read_some(shard, reader, taken)
+                finally:
+                    for _ in range(taken - len(entries)):
+                        self._slots.release()
+                for entry in entries:
+                    self._take(shard, entry)
+        finally:
+            await reader.close()
+
+    async def _read_some(self, shard: _Shard, reader: Reader, count: int) -> list[Entry]:
+        try:
+            return await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, count)
+        except LinkDown:
+            return []
+        except Exception as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            _log.warning("group made again", extra={"stream": shard.keys.turns})
+            await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
+            return []
+
+    async def _reread_pending(self, shard: _Shard, reader: Reader) -> None:
+        """What a read before the broken connection delivered to us without our knowing."""
+        with contextlib.suppress(LinkDown):
+            for entry in await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, 1_000, after="0"):
+                await self._slots.acquire()
+                self._take(shard, entry)
+
+    def _take(self, shard: _Shard, entry: Entry) -> None:
+        """Answer in the background; the caller has acquired the slot."""
+        task = asyncio.create_task(shard.take(entry))
+        self._answers.add(task)
+        task.add_done_callback(self._given)
+        self._bus.observer.in_flight(len(self._answers))
+
+    def _given(self, task: asyncio.Task[None]) -> None:
+        self._answers.discard(task)
+        self._slots.release()
+        self._bus.observer.in_flight(len(self._answers))
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("answering failed", exc_info=error)
+
+    async def _read_cancels(self, shard: _Shard) -> None:
+        """The fast path of a cancel; the durable flag catches what is missed here."""
+        reader, stream = self._bus.reader("cancels"), shard.keys.cancels
+        newest = await self._bus.commands.send("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        after = newest[0][0].decode() if newest else "0-0"
+        try:
+            while True:
+                await reader.connect()
+                with contextlib.suppress(LinkDown):
+                    for entry in await reader.read({stream: after}, 64):
+                        after = entry.id
+                        shard.cancel(entry)
+        finally:
+            await reader.close()
+
+
+class _Shard:
+    """What a worker keeps for one shard."""
+
+    def __init__(self, bus: Bus, keys: Keys, worker_id: str, handler: Handler, now_ms: Callable[[], int]) -> None:
+        self.keys = keys
+        self._queue = TurnQueue(bus, keys, worker_id)
+        self._answering = Answering(bus, keys, worker_id, handler, now_ms)
+        self.heartbeat = Heartbeat(bus, keys, worker_id, lambda: self._answering.runs, self.lapse)
+        self.reaper = Reaper(bus, keys, worker_id)
+
+    async def take(self, entry: Entry) -> None:
+        try:
+            activation = parse_activation(entry.id, entry.fields)
+        except MalformedMessage as error:
+            _log.warning("dead letter", extra={"entry": entry.id, "reason": error.detail})
+            await self._queue.reject(entry.id, entry.fields, error.detail)
+            return
+        await self._answering.answer(activation)
+
+    def cancel(self, entry: Entry) -> None:
+        run = self._answering.runs.get(entry.fields[b"c"].decode())
+        if run and run.grant.item.turn_id == entry.fields[b"t"].decode():
+            run.stop("cancelled")
+
+    def lapse(self) -> None:
+        """The lease is lost: whatever runs here may run elsewhere by now."""
+        for run in self._answering.runs.values():
+            if run:
+                run.stop("lapsed")
+
+    async def leave(self) -> None:
+        """Hand over what is still owned, and go."""
+        await self.heartbeat.beat(0)
+        await self.reaper.hand_over_all()
