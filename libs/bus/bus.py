@@ -21,7 +21,7 @@ def new_id(kind: str) -> str:
 
 
 class Bus:
-    """Use as `async with Bus(settings) as bus`. `BusUnavailable` on entry when Redis does not answer."""
+    """Use as `async with Bus(settings) as bus`. Starts without Redis too: commands then fail with `BusUnavailable`."""
 
     def __init__(self, settings: BusSettings, observer: Observer | None = None, name: str = "process") -> None:
         self.settings = settings

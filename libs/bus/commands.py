@@ -50,13 +50,10 @@ class Commands:
         return self._link.connected
 
     async def start(self) -> None:
-        """Connect and load the scripts. `BusUnavailable` if Redis does not answer within the command timeout."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._connect()
-        except TimeoutError as error:
-            raise BusUnavailable("Redis does not answer: check REDIS_URL and that it runs") from error
+        """Begin to connect. Does not wait for Redis: a command does, up to its timeout."""
         self._pump = asyncio.create_task(self._run(), name="bus-commands")
+        with contextlib.suppress(BusUnavailable):
+            await self.send("PING")
 
     async def close(self) -> None:
         """Stop; commands that still wait fail with `BusUnavailable`."""

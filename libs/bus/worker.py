@@ -59,14 +59,22 @@ class Worker:
         return len(self._answers)
 
     async def start(self) -> None:
-        """Take leases and begin to read."""
+        """Take leases and begin to read, as soon as Redis answers."""
         for shard in self._shards:
-            await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
-            await shard.heartbeat.beat()
+            await self._take_lease(shard)
             self._spawn(shard.heartbeat.run(), f"beat {shard.keys.prefix}")
             self._spawn(shard.reaper.run(shard.heartbeat), f"reap {shard.keys.prefix}")
             self._spawn(self._read_cancels(shard), f"cancels {shard.keys.prefix}")
             self._spawn(self._read_turns(shard), f"turns {shard.keys.prefix}")
+
+    async def _take_lease(self, shard: _Shard) -> None:
+        while True:
+            try:
+                await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
+                await shard.heartbeat.beat()
+                return
+            except BusUnavailable as error:
+                _log.warning("waiting for redis", extra={"reason": error.detail})
 
     async def drain(self, grace_s: float) -> None:
         """No new turns; running ones may finish within the grace period, the rest are handed over at once."""
