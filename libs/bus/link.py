@@ -65,6 +65,10 @@ class Link:
         except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise LinkDown(f"Redis does not answer: {error}") from error
+        task = asyncio.current_task()
+        if task and task.cancelling():  # redis-py can lose a cancellation that comes while it connects
+            await connection.disconnect(nowait=True)
+            raise asyncio.CancelledError
         self._connection = connection
         if self._connected_before:
             self._observer.reconnected(self._name)
