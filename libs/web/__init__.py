@@ -1,1 +1,1 @@
-"""HTTP that the services share: problem JSON, API keys, body limit, paging, event streams, serving. It has no routes."""
+"""HTTP that the services share: problem JSON, API keys, body limit, paging, event streams, serving."""
