@@ -22,7 +22,7 @@ _TYPES = frozenset(member.__struct_config__.tag for member in AnyEvent.__args__)
 
 
 def encode(event: Event) -> bytes:
-    """The event's body as it is stored. `TooLarge` past MAX_EVENT_BYTES, `InvalidRequest` for text that is not Unicode."""
+    """The event's body as it is stored. `TooLarge` past MAX_EVENT_BYTES, `InvalidRequest` for broken Unicode."""
     try:
         body = _encoder.encode(event)
     except UnicodeEncodeError as error:  # half of a surrogate pair, which JSON can smuggle in

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from libs.contracts.errors import BotelError, Retry
 
-RETRY_AFTER_S: Mapping[str, int] = {"busy": 2, "overloaded": 2, "bus-unavailable": 1}
-"""Seconds that a caller is asked to wait, by code."""
+_RETRY_AFTER_S: Mapping[str, int] = {"busy": 2, "overloaded": 2, "bus-unavailable": 1}
 _STATUS: Mapping[str, int] = {
     "invalid-request": 422,
     "too-large": 413,
@@ -26,6 +25,8 @@ class WebError(BotelError):
     """An error with a status of its own. `members` are told with it, beside what every problem has."""
 
     status: ClassVar[int] = 400
+    retry_after_s: ClassVar[int] = 0
+    """Told as `Retry-After`; 0: not told."""
 
     def __init__(self, detail: str = "", **members: str) -> None:
         super().__init__(detail)
@@ -71,6 +72,7 @@ class UnsupportedMedia(WebError):
 class TooManyStreams(WebError):
     code = "too-many-streams"
     status = 503
+    retry_after_s = 2
     retry = Retry.LATER
     advice = "This server has as many open event streams as it takes: try again in a moment."
 
@@ -78,3 +80,8 @@ class TooManyStreams(WebError):
 def status_of(error: BotelError) -> int:
     """The HTTP status of an error; 500 for one that should not have come this far."""
     return error.status if isinstance(error, WebError) else _STATUS.get(error.code, 500)
+
+
+def retry_after_s(error: BotelError) -> int:
+    """Seconds that the caller is asked to wait; 0: nothing is asked."""
+    return error.retry_after_s if isinstance(error, WebError) else _RETRY_AFTER_S.get(error.code, 0)

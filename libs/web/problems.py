@@ -13,12 +13,12 @@ from starlette.responses import JSONResponse, Response
 
 from libs.contracts.errors import BotelError, InvalidRequest, TooLarge
 from libs.web.errors import (
-    RETRY_AFTER_S,
     MalformedJson,
     MethodNotAllowed,
     NotFound,
     UnsupportedMedia,
     WebError,
+    retry_after_s,
     status_of,
 )
 
@@ -47,8 +47,8 @@ def problem_response(error: BotelError, request_id: str = "") -> Response:
     """The response of an error, with `Retry-After` and `WWW-Authenticate` where they belong."""
     status = status_of(error)
     headers: dict[str, str] = {}
-    if error.code in RETRY_AFTER_S:
-        headers["Retry-After"] = str(RETRY_AFTER_S[error.code])
+    if wait_s := retry_after_s(error):
+        headers["Retry-After"] = str(wait_s)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(problem(error, request_id), status_code=status, headers=headers, media_type=MEDIA_TYPE)
