@@ -1,7 +1,7 @@
 """The peer: the same work behind plain HTTP, FastAPI on uvicorn. `python -m benchmarks.peer PORT`.
 
-It decodes the very message that the bus carries with the same codec and answers the very same reply. Models of pydantic,
-which a FastAPI service would rather use, cost more; nothing here is kept, ordered, fenced or repeatable.
+It decodes the very message that the bus carries with the same codec and answers the very same reply. Models of
+pydantic, which a FastAPI service would rather use, cost more. Nothing here is kept, ordered, fenced or repeatable.
 """
 
 from __future__ import annotations

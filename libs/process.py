@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-try:
-    from uvloop import new_event_loop
-except ImportError:  # no wheel for this platform
+if sys.platform == "win32":
     from asyncio import new_event_loop
+else:
+    from uvloop import new_event_loop
 
 T = TypeVar("T")
 
 _THRESHOLDS = (50_000, 50, 100)
 """Young collections seldom, full ones very seldom: full collections made the tail of the first token four to ten times
-longer at 100 turns at once (docs/benchmarks.md). What requests leave behind is freed by reference counting."""
+longer at 100 turns at once. What requests leave behind is freed by reference counting."""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -29,7 +30,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def settle() -> None:
-    """Call when everything that lives as long as the process is there: it is collected now and never looked at again."""
+    """Call when all that lives as long as the process is there: it is collected now and never looked at again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
