@@ -56,6 +56,7 @@ class Conversations:
                 keys.log(conversation_id),
                 keys.events,
                 keys.context(conversation_id),
+                keys.heads,
             ],
             ["1" if identity else "", conversation_id, event.property_id, encode(event), *_pairs(context)],
         )

@@ -129,7 +129,7 @@ class Worker:
         except LinkDown:
             return []
         except Exception as error:
-            if not str(error).startswith("NOGROUP"):
+            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
             _log.warning("group made again", extra={"stream": shard.keys.turns})
             await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
