@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.local import background, doctor, native
-from deploy.local.compose import Compose
+from deploy.local.compose import Compose, compose_env
 from deploy.local.env import ensure_api_key, merged_env, read_dotenv
 from deploy.local.redis_server import NoRedis
 from deploy.local.stack import MAX_BRAINS, ROOT, StartFailed
@@ -27,7 +27,7 @@ class Context:
         self.dotenv = root / ".env"
         self.environ = environ
         self.files = Files(Path(environ.get("BOTEL_VAR") or root / "var"))
-        self.compose = Compose(root)
+        self.compose = Compose(root, compose_env(merged_env(environ, read_dotenv(self.dotenv))))
 
     def env(self) -> dict[str, str]:
         """The environment of the services, with a development key made on first use."""
@@ -63,6 +63,7 @@ def _local(context: Context, arguments: argparse.Namespace) -> int:
 
 def _up(context: Context, arguments: argparse.Namespace) -> int:
     env = context.env()
+    context.compose = Compose(context.root, compose_env(env))
     running = context.files.running()
     if running:
         print(f"already up: {running['text_url']}")

@@ -201,7 +201,10 @@ def pip_setting(name: str) -> str:
 def sync(uv: str, root: Path) -> None:
     """Make .venv as the lock says, with every extra."""
     env = dict(os.environ)
-    index = pip_setting("index-url")
+    index, cert = pip_setting("index-url"), pip_setting("cert")
+    if cert:
+        # Behind a proxy with a certificate of its own: pip was told, uv would not know.
+        env.setdefault("SSL_CERT_FILE", cert)
     fresh = not (root / ".venv/bin/python").exists()
     python = ["--python", sys.executable] if fresh and PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1] else []
     if not index or index.rstrip("/") == PYPI:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 AT_LEAST = (2, 24)
 ANSWER_S = 10
+DEVELOPMENT_PROPERTY = "harbour"
+
+
+def compose_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the digest of the development key, which is all that a container may know of it."""
+    key = env.get("BOTEL_API_KEY", "")
+    digests = env.get("BOTEL_API_KEYS") or f"{DEVELOPMENT_PROPERTY}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return {**env, "BOTEL_API_KEYS": digests}
 
 
 class Compose:
     """Docker Compose in the project's directory."""
 
-    def __init__(self, root: Path, *, docker: str = "docker") -> None:
+    def __init__(self, root: Path, environ: Mapping[str, str], *, docker: str = "docker") -> None:
+        """`environ`: what the file is filled in with; see `compose_env`."""
         self._root = root
+        self._environ = dict(environ)
         self._docker = docker
 
     def why_not(self) -> str:
         """Why Compose cannot be used here; '' when it can."""
-        if not shutil.which(self._docker):
+        if not shutil.which(self._docker, path=self._environ.get("PATH")):
             return "no docker command"
         version = self._told("compose", "version", "--short")
         match = re.match(r"v?(\d+)\.(\d+)", version)
@@ -52,7 +64,9 @@ class Compose:
         return self._do("up", "--detach", "--no-recreate", "--wait", "--scale", f"brain={brains}", "brain")
 
     def _do(self, *arguments: str) -> int:
-        return subprocess.run([self._docker, "compose", *arguments], cwd=self._root, check=False).returncode
+        return subprocess.run(
+            [self._docker, "compose", *arguments], cwd=self._root, env=self._environ, check=False
+        ).returncode
 
     def _told(self, *arguments: str) -> str:
         """What a command writes; '' when it fails or does not answer in time."""
@@ -60,6 +74,7 @@ class Compose:
             done = subprocess.run(
                 [self._docker, *arguments],
                 cwd=self._root,
+                env=self._environ,
                 capture_output=True,
                 text=True,
                 timeout=ANSWER_S,

@@ -170,6 +170,20 @@ def test_another_index_gets_the_locked_versions_with_their_hashes(project: Path)
     assert "--require-hashes" in calls(project)[-1]
 
 
+def test_uv_trusts_the_certificate_that_pip_was_told_of(project: Path) -> None:
+    tools = project / "bin"
+    tools.mkdir()
+    (tools / "uv").write_text(UV + 'echo "$SSL_CERT_FILE" > "$BOTEL_SETUP_ROOT/cert"\n')
+    (tools / "uv").chmod(0o755)
+    (project / "home/.pip").mkdir()
+    (project / "home/.pip/pip.conf").write_text("[global]\ncert = /proxy/ca.pem\n")
+
+    code, told = set_up(project, path=Path(f"{tools}:/bin:/usr/bin"))
+
+    assert code == 0, told
+    assert (project / "cert").read_text() == "/proxy/ca.pem\n"
+
+
 def test_a_wheel_with_another_hash_is_refused(project: Path) -> None:
     with PackageIndex(sha256="0" * 64) as index:
         code, told = set_up(project, index=index, path=Path("/bin:/usr/bin"), python=without(project, "venv", "pip"))
