@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +70,16 @@ async def run(out: Path, store: Path, model: str) -> bool:
     store.parent.mkdir(parents=True, exist_ok=True)
     printer, key = Printer(), new_api_key()
     with tempfile.TemporaryDirectory(prefix="botel-demo-") as folder, model_server(model) as server_url:
-        env = {
-            **without_settings(os.environ),
-            **model_env(model, server_url),
-            API_KEY: key,
-            "BOTEL_STORE_PATH": str(store.absolute()),
-        }
+        env = {**without_settings(os.environ), **model_env(model, server_url), API_KEY: key}
         data = Path(folder)
-        async with _stack(data, env) as stack:
+        async with _stack(data, env, store) as stack:
             print(f"stack on {stack.text_url}; the call begins", flush=True)
             scene, phone = await _play(stack, key, printer)
             phone.write_wav(out / "call.wav")
             events, before = await _settled(stack, key, scene)
         shutil.rmtree(data / "redis", ignore_errors=True)
         print("stack ended, Redis's data deleted, stack started again", flush=True)
-        async with _stack(data, env) as stack, aiohttp.ClientSession() as session:
+        async with _stack(data, env, store) as stack, aiohttp.ClientSession() as session:
             http = Http(session, stack.text_url, stack.store_url, key)
             after = await http.messages(scene.conversation_id)
     rows = _rows(events, scene)
@@ -96,8 +92,13 @@ async def run(out: Path, store: Path, model: str) -> bool:
 
 
 @asynccontextmanager
-async def _stack(data: Path, env: Mapping[str, str]) -> AsyncIterator[Stack]:
-    async with Stack(data, env=env, redis=find_redis(env), services=SERVICES) as stack:
+async def _stack(data: Path, env: Mapping[str, str], store: Path) -> AsyncIterator[Stack]:
+    kept = {"BOTEL_STORE_PATH": str(store.absolute())}
+    services = [
+        replace(service, env={**service.env, **kept}) if service.name == "context_store" else service
+        for service in SERVICES
+    ]
+    async with Stack(data, env=env, redis=find_redis(env), services=services) as stack:
         yield stack
 
 
