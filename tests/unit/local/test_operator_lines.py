@@ -118,7 +118,7 @@ def group(**fields: object) -> GroupStats:
 
 
 def lines(one: GroupStats) -> list[str]:
-    return lag_table([ShardStats(shard="botel:{0}:", groups=[one], workers_alive=2, dead_letters=1)])
+    return lag_table([ShardStats(shard="botel:{0}:", groups=[one], workers_alive=2, dead_letters=1, turns_waiting=0)])
 
 
 def test_lag_in_numbers_and_ages() -> None:
