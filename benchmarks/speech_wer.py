@@ -51,8 +51,10 @@ def measure(lines: list[str], nonsense: list[str], voices: tuple[Voice, ...], *,
                 rate = word_error_rate(line, found.text)
                 print(f"  {rate:5.2f}  {found.confidence:5.2f}  {line}" + (f"  ->  {found.text}" if rate else ""))
         total = sum(len(words_of(line)) for line in lines)
-        print(f"  word error rate {errors / total:.3f} over {len(lines)} lines, confidence {mean(confidences):.2f}, "
-              f"lowest {min(confidences):.2f}")
+        print(
+            f"  word error rate {errors / total:.3f} over {len(lines)} lines, confidence {mean(confidences):.2f}, "
+            f"lowest {min(confidences):.2f}"
+        )
         for line in nonsense:
             found = recognise(recogniser, speak(espeak, line, voice))
             print(f"  nonsense {found.confidence:5.2f}  {line}  ->  {found.text}")

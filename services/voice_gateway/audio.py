@@ -1,7 +1,7 @@
 """A call's two sides in real time, without a room: 16 kHz mono PCM16LE in frames of 20 ms.
 
-Both sides run by the same clock from the start of the call and never pause: where nobody speaks they carry silence, so a
-sample's position is its time in the call.
+Both sides run by the same clock from the start of the call and never pause: where nobody speaks they carry silence, so
+a sample's position is its time in the call.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class Speaker(io.AudioOutput):
     """The concierge's side: plays what it is given in real time into `sink` and tells where in the call it was."""
 
     def __init__(self, sink: Sink, on_playout: OnPlayout | None = None) -> None:
-        super().__init__(
-            label="Speaker", capabilities=io.AudioOutputCapabilities(pause=True), sample_rate=SAMPLE_RATE
-        )
+        super().__init__(label="Speaker", capabilities=io.AudioOutputCapabilities(pause=True), sample_rate=SAMPLE_RATE)
         self._sink = sink
         self.on_playout = on_playout
         self._clock = _Metronome()

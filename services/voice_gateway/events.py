@@ -105,16 +105,6 @@ class Ended(CallEvent, frozen=True, kw_only=True, tag="ended"):
 
 
 AnyCallEvent = (
-    Ready
-    | Listening
-    | Transcript
-    | Asked
-    | NotUnderstood
-    | Caption
-    | Playout
-    | Heard
-    | Elsewhere
-    | Trouble
-    | Ended
+    Ready | Listening | Transcript | Asked | NotUnderstood | Caption | Playout | Heard | Elsewhere | Trouble | Ended
 )
 Watcher = Callable[[AnyCallEvent], None]

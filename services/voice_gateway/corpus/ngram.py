@@ -1,7 +1,8 @@
 """A back-off trigram model in ARPA form, from sentences. Pure.
 
-Interpolated Witten-Bell smoothing: the weight of a shorter history grows with the number of different words that followed
-the longer one. It needs no held-out counts, which suits text made from patterns (Chen and Goodman 1998, section 2.6).
+Interpolated Witten-Bell smoothing: the weight of a shorter history grows with the number of different words that
+followed the longer one. It needs no held-out counts, which suits text made from patterns (Chen and Goodman 1998,
+section 2.6).
 """
 
 from __future__ import annotations

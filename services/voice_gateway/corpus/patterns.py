@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"\(|\)|\||<[a-z]+>|[^\s()|<>]+")
+_SIGN = re.compile(r"\(|\)|\||<[a-z]+>|[^\s()|<>]+")
 _SLOT = re.compile(r"([a-z]+)\s*=\s*(.*)")
 _STRIDE = 0x9E3779B1
 """A large odd step: walking the choices by it spreads a small sample evenly over all of them."""
@@ -71,14 +71,14 @@ _Node = _Words | _Choice | _Sequence
 
 class _Parser:
     def __init__(self, text: str, slots: Mapping[str, _Node]) -> None:
-        self._tokens = _TOKEN.findall(text)
+        self._signs = _SIGN.findall(text)
         self._slots = slots
         self._at = 0
 
     def parse(self) -> _Node:
         node = self._choice()
-        if self._at != len(self._tokens):
-            raise PatternError(f"unexpected {self._tokens[self._at]!r}")
+        if self._at != len(self._signs):
+            raise PatternError(f"unexpected {self._signs[self._at]!r}")
         return node
 
     def _choice(self) -> _Node:
@@ -90,17 +90,17 @@ class _Parser:
 
     def _sequence(self) -> _Node:
         parts: list[_Node] = []
-        while (token := self._peek()) not in ("", "|", ")"):
+        while (sign := self._peek()) not in ("", "|", ")"):
             self._at += 1
-            if token == "(":
+            if sign == "(":
                 parts.append(self._choice())
                 if self._peek() != ")":
                     raise PatternError("a bracket is not closed")
                 self._at += 1
-            elif token.startswith("<"):
-                parts.append(self._slot(token[1:-1]))
+            elif sign.startswith("<"):
+                parts.append(self._slot(sign[1:-1]))
             else:
-                parts.append(_Words(token))
+                parts.append(_Words(sign))
         return _Sequence(tuple(parts))
 
     def _slot(self, name: str) -> _Node:
@@ -109,7 +109,7 @@ class _Parser:
         return self._slots[name]
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self._signs[self._at] if self._at < len(self._signs) else ""
 
 
 def sentences(source: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """eSpeak NG as a synthesiser with word timings: the keyless voice, and the guest's voice in tests and the demo.
 
 The library is bound with ctypes: the one inside the `espeakng-loader` wheel, which sounds the same on every machine, or
-else the system's (`libespeak-ng`, from the espeak-ng package). eSpeak NG keeps one global state per process, so every synthesis runs under
-one lock; a sentence takes a few milliseconds.
+else the system's (`libespeak-ng`, from the espeak-ng package). eSpeak NG keeps one global state per process, so every
+synthesis runs under one lock; a sentence takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ctypes
 import ctypes.util
 import threading
 from dataclasses import dataclass
+from typing import ClassVar
 
 from services.voice_gateway.ports import VoiceUnavailable
 
@@ -55,13 +56,13 @@ class Utterance:
 
 
 class _EventId(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]  # noqa: RUF012
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
 
 
 class _Event(ctypes.Structure):
     """espeak_EVENT of speak_lib.h."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("type", ctypes.c_int),
         ("unique_identifier", ctypes.c_uint),
         ("text_position", ctypes.c_int),
@@ -83,24 +84,25 @@ def _candidates() -> list[tuple[str, str | None]]:
         import espeakng_loader  # noqa: PLC0415 - an optional extra
 
         found.append((espeakng_loader.get_library_path(), espeakng_loader.get_data_path()))
-    for name in ("espeak-ng", "espeak-ng-1"):
-        if path := ctypes.util.find_library(name):
-            found.append((path, None))
-    return found
+    system = ctypes.util.find_library("espeak-ng")
+    return [*found, (system, None)] if system else found
 
 
 class Espeak:
-    """One loaded eSpeak NG. Thread-safe; blocking: call it from a thread."""
+    """eSpeak NG. Thread-safe; blocking: call it from a thread."""
 
     _lock = threading.Lock()
+    _loaded: ClassVar[tuple[ctypes.CDLL, int] | None] = None
+    """The library hangs when it is initialised twice in one process."""
 
     def __init__(self) -> None:
         """Raises `VoiceUnavailable` when no library is found or none initialises."""
-        self._library, self.sample_rate = self._load()
+        with self._lock:
+            Espeak._loaded = Espeak._loaded or self._load()
+            self._library, self.sample_rate = Espeak._loaded
         self._pcm = bytearray()
         self._marks: list[tuple[int, int]] = []
         self._callback = _Callback(self._receive)
-        self._library.espeak_SetSynthCallback(self._callback)
 
     def synthesise(self, text: str, voice: Voice) -> Utterance:
         """Speak `text`. Raises `VoiceUnavailable` for an unknown voice, ValueError past MAX_TEXT_CHARS."""
@@ -110,7 +112,7 @@ class Espeak:
         with self._lock:
             self._pcm.clear()
             self._marks.clear()
-            # Another instance of this class may have spoken since: the callback is global too.
+            # The callback is the library's, and another instance may have spoken since.
             self._library.espeak_SetSynthCallback(self._callback)
             if self._library.espeak_SetVoiceByName(voice.name.encode()) != _OK:
                 raise VoiceUnavailable(f"eSpeak NG has no voice {voice.name!r}")
@@ -145,7 +147,9 @@ class Espeak:
             if rate > 0:
                 return library, rate
             reasons.append(f"{path}: no voice data")
-        raise VoiceUnavailable("eSpeak NG was not found: install espeak-ng or the `speech` extra. " + "; ".join(reasons))
+        raise VoiceUnavailable(
+            "eSpeak NG was not found: install espeak-ng or the `speech` extra. " + "; ".join(reasons)
+        )
 
 
 def _words(text: str, marks: list[tuple[int, int]]) -> tuple[Word, ...]:

@@ -11,7 +11,7 @@ from services.voice_gateway.domain.sentences import split_sentences
 from services.voice_gateway.speech.espeak import MAX_TEXT_CHARS, Espeak, Utterance, Voice
 
 
-class EspeakTTS(tts.TTS):
+class EspeakTTS(tts.TTS[str]):
     """Streaming, with word times: what the guest heard of an interrupted sentence is known to the word."""
 
     def __init__(self, espeak: Espeak, voice: Voice) -> None:
