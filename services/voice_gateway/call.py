@@ -24,6 +24,7 @@ from services.voice_gateway.domain.heard import heard_of
 from services.voice_gateway.domain.manners import takes_the_floor
 from services.voice_gateway.domain.timeline import Exchange
 from services.voice_gateway.line import Line
+from services.voice_gateway.playback import Playback
 from services.voice_gateway.ports import BrainLink, EndReason, HeardReport
 from services.voice_gateway.remote_brain import RemoteBrain
 from services.voice_gateway.settings import CallSettings
@@ -49,9 +50,7 @@ class VoiceCall:
         self._session = _session(brain, speech, settings)
         self._elsewhere: asyncio.Task[None] | None = None
         self._started_at = 0.0
-        self._segments = 0
-        self._segments_asked: dict[str, int] = {}
-        self._heard_ms: dict[str, int] = {}
+        self._playback = Playback(self._turns)
         self._interruptions = self._false_interruptions = 0
         self._confidences: list[float] = []
         self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
@@ -107,7 +106,7 @@ class VoiceCall:
         self._watch(events.Ended(reason=reason, duration_ms=duration, quality=quality))
 
     def _asked(self, exchange: Exchange) -> None:
-        self._segments_asked[exchange.turn_id] = self._segments
+        exchange.segments_at_ask = self._playback.segments
         if exchange.confidence:
             self._confidences.append(exchange.confidence)
         self._watch(
@@ -120,15 +119,11 @@ class VoiceCall:
         self._watch(events.NotUnderstood(text=text, confidence=confidence))
 
     def _caption(self, text: str) -> None:
-        self._watch(events.Caption(text=text))
+        if text.strip():
+            self._watch(events.Caption(text=text))
 
     def _playout(self, what: PlayoutWhat, position: int, segment: int) -> None:
-        if what == "started":
-            self._segments += 1
-            exchange = self._turns.running()
-            if exchange and not exchange.first_audio_at:
-                own = self._segments - self._segments_asked.get(exchange.turn_id, 0) - exchange.segments_before
-                exchange.first_audio_at = self._turns.clock() if own > 0 else 0.0
+        self._playback.note(what, position)
         self._watch(events.Playout(what=what, position=position, segment=segment))
 
     def _on_transcript(self, event: lk.UserInputTranscribedEvent) -> None:
@@ -161,11 +156,9 @@ class VoiceCall:
             return
         exchange = self._turns.get(str(item.extra.get("turn", "")))
         if exchange and not exchange.settled:
-            started, stopped = item.metrics.get("started_speaking_at"), item.metrics.get("stopped_speaking_at")
-            heard_ms = int((stopped - started) * 1000) if started and stopped else 0
-            self._settle(exchange, item.text_content or "", interrupted=item.interrupted, heard_ms=heard_ms)
+            self._settle(exchange, item.text_content or "", interrupted=item.interrupted)
 
-    def _settle(self, exchange: Exchange, spoken: str, *, interrupted: bool, heard_ms: int = 0) -> None:
+    def _settle(self, exchange: Exchange, spoken: str, *, interrupted: bool) -> None:
         exchange.settled = True
         self._interruptions += interrupted
         heard = heard_of(spoken, generated=exchange.generated, filler=exchange.filler, interrupted=interrupted)
@@ -173,7 +166,7 @@ class VoiceCall:
             turn_id=exchange.turn_id,
             text=heard.text,
             complete=heard.complete,
-            heard_ms=heard_ms,
+            heard_ms=exchange.heard_ms,
             timings=exchange.timings(),
         )
         self._background.add("heard", self._link.heard(report))
@@ -183,7 +176,7 @@ class VoiceCall:
                 generated=exchange.generated.strip(),
                 heard=heard.text,
                 complete=heard.complete,
-                heard_ms=heard_ms,
+                heard_ms=exchange.heard_ms,
                 filler=exchange.filler,
                 timings=report.timings,
             )

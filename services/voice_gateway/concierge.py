@@ -108,7 +108,7 @@ class Concierge(Agent):
     def _filler(self, turn_id: str) -> llm.ChatChunk:
         text = filler(self._turns.count)
         if exchange := self._turns.get(turn_id):
-            exchange.filler, exchange.segments_before = text, 1
+            exchange.filler, exchange.filler_segments = text, 1
         return _chunk("filler", text, turn=turn_id, filler=text)
 
     def _note(self, turn_id: str, chunk: Spoken, before: str = "") -> str:

@@ -24,8 +24,12 @@ class Exchange:
     generated: str = ""
     """Text given to the voice, the filler left out, the fallback included."""
     filler: str = ""
-    segments_before: int = 0
-    """Playback segments that began before the answer's own."""
+    segments_at_ask: int = 0
+    """Playback segments of the call that had begun when the turn was handed over."""
+    filler_segments: int = 0
+    """Segments between that and the answer's own."""
+    heard_ms: int = 0
+    """Audio of the answer that was played."""
     settled: bool = False
     """What was heard has been reported."""
 
