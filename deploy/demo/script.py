@@ -31,7 +31,7 @@ SCRIPT: tuple[Say | Write, ...] = (
     Say("what time is breakfast served in the morning", expect=("breakfast",)),
     Say("please tell me all about the pool and the spa", expect=("pool",)),
     Say(
-        "could i check out later on my last day",
+        "could i check out at two in the afternoon on my last day",
         expect=("check",),
         interrupt_after_s=3.0,
         text_meanwhile="By the way, I am allergic to nuts.",
