@@ -149,7 +149,6 @@ async def test_without_redis_it_starts_says_so_and_works_once_redis_is_there(
             assert (await gateway.client.get("/readyz")).status_code == 200
 
 
-@pytest.mark.usefixtures("brain")
 async def test_a_redis_that_goes_in_the_middle_is_a_typed_end(own_redis: RedisServer, concierge: Concierge) -> None:
     async with asyncio.timeout(40), running_gateway(own_redis.url, reply_timeout_s=1.0) as gateway:
         async with running_brain(own_redis.url, concierge):
