@@ -29,7 +29,7 @@ class Write(NamedTuple):
 
 SCRIPT: tuple[Say | Write, ...] = (
     Say("what time is breakfast served in the morning", expect=("breakfast",)),
-    Say("please tell me all about the pool and the spa", expect=("pool",)),
+    Say("i would like to hear about the pool and the spa please", expect=("pool",)),
     Say(
         "could i check out at two in the afternoon on my last day",
         expect=("check",),
