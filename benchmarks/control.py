@@ -54,12 +54,14 @@ class Child:
 
     async def ask(self, do: str, **arguments: object) -> Any:
         """The command's result. `RuntimeError` when the process died of it; its traceback is on standard error."""
-        assert self._process and self._process.stdin, "not started"
+        assert self._process, "not started"
+        assert self._process.stdin
         self._process.stdin.write(msgspec.json.encode({"do": do, "with": arguments}) + b"\n")
         return await self._answer()
 
     async def _answer(self) -> Any:
-        assert self._process and self._process.stdout
+        assert self._process
+        assert self._process.stdout
         line = await self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._module} ended with {await self._process.wait()}")
@@ -74,7 +76,8 @@ class Child:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process and self._process.stdin
+        assert self._process
+        assert self._process.stdin
         self._process.stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), _GRACE_S)

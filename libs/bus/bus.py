@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 
 from redis.exceptions import ResponseError
@@ -12,6 +13,7 @@ from libs.bus.observer import NullObserver, Observer
 from libs.bus.reader import Reader
 from libs.bus.scripts import load_scripts
 from libs.bus.settings import BusSettings
+from libs.contracts.chunks import EventCopy
 from libs.contracts.keys import Keys, shard_of
 
 
@@ -28,6 +30,8 @@ class Bus:
         self.observer: Observer = observer or NullObserver()
         self.name = name
         self.shards = tuple(Keys(shard) for shard in range(settings.shards))
+        self.local_gateways: dict[str, Callable[[EventCopy], None]] = {}
+        """Feeds of this process, by gateway id: copies of events that it writes itself need not go through Redis."""
         self.commands = Commands(settings, self.observer, load_scripts(), name)
 
     def keys(self, property_id: str) -> Keys:

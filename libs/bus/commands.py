@@ -66,7 +66,7 @@ class Commands:
         return self._link.connected
 
     async def start(self) -> None:
-        """Begin to connect. Does not wait for Redis beyond the command timeout; later, each command does."""
+        """Begin to connect. Does not wait for Redis: a command does, up to its timeout."""
         self._broken.set()
         self._keeper = asyncio.create_task(self._keep(), name="bus-commands")
         with contextlib.suppress(BusUnavailable):

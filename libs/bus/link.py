@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -24,7 +24,7 @@ from libs.contracts.errors import BusUnavailable
 
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.02, 0.5
 _NOT_SERVING = ("LOADING ", "READONLY ")
-"""Error replies of a server that cannot serve now begin so: another try finds it ready, or finds the new master."""
+"""Beginnings of error replies of a server that cannot serve now: a later try finds it ready, or the new master."""
 _log = logging.getLogger(__name__)
 
 Part = str | bytes | int
@@ -125,11 +125,10 @@ class Link:
 
     def _adopt(self, connection: AbstractConnection) -> None:
         """Take the transport over from redis-py's streams: nothing is owed on it after the handshake."""
-        writer = connection._writer
-        assert writer is not None, "redis-py connected without a transport"
-        transport: asyncio.Transport = writer.transport  # type: ignore[assignment]  # both ways, says connect
-        self._connection, self._transport = connection, transport
+        assert connection._writer is not None, "redis-py connected without a transport"
+        transport = cast(asyncio.Transport, connection._writer.transport)
         transport.set_protocol(_Replies(self, transport))
+        self._connection, self._transport = connection, transport
 
     def _close(self) -> bool:
         connection, transport = self._connection, self._transport

@@ -16,6 +16,7 @@ from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader
+from libs.bus.slots import Slots
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
@@ -43,7 +44,7 @@ class Worker:
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._bus, self._worker, self._slots_total = bus, worker_id, slots
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._shards = [_Shard(bus, keys, worker_id, handler, now_ms) for keys in bus.shards]
         self._answers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -107,17 +108,12 @@ class Worker:
                 await reader.connect()
                 if fresh:
                     await self._reread_pending(shard, reader)
-                await self._slots.acquire()
-                taken = 1
-                while taken < share and not self._slots.locked():
-                    await self._slots.acquire()
-                    taken += 1
+                taken = await self._slots.take(share)
                 entries: list[Entry] = []
                 try:
                     entries = await self._read_some(shard, reader, taken)
                 finally:
-                    for _ in range(taken - len(entries)):
-                        self._slots.release()
+                    self._slots.give(taken - len(entries))
                 for entry in entries:
                     self._take(shard, entry)
         finally:
@@ -139,11 +135,11 @@ class Worker:
         """What a read before the broken connection delivered to us without our knowing."""
         with contextlib.suppress(LinkDown):
             for entry in await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, 1_000, after="0"):
-                await self._slots.acquire()
+                await self._slots.take(1)
                 self._take(shard, entry)
 
     def _take(self, shard: _Shard, entry: Entry) -> None:
-        """Answer in the background; the caller has acquired the slot."""
+        """Answer in the background; the caller has taken the slot."""
         task = asyncio.create_task(shard.take(entry))
         self._answers.add(task)
         task.add_done_callback(self._given)
@@ -151,7 +147,7 @@ class Worker:
 
     def _given(self, task: asyncio.Task[None]) -> None:
         self._answers.discard(task)
-        self._slots.release()
+        self._slots.give()
         self._bus.observer.in_flight(len(self._answers))
         if not task.cancelled() and (error := task.exception()):
             _log.error("answering failed", exc_info=error)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from libs.contracts.errors import InvalidRequest
 
@@ -15,12 +16,22 @@ _MAX_NUMBER_DIGITS = 15
 
 
 class EventStream(StreamingResponse):
-    """A `text/event-stream` response that no proxy should hold back."""
+    """A `text/event-stream` response that no proxy should hold back.
+
+    `on_close` is called once it is over, also when the client was gone before it began.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[bytes]) -> None:
+    def __init__(self, content: AsyncIterator[bytes], on_close: Callable[[], None]) -> None:
         super().__init__(content, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._on_close = on_close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_close()
 
 
 def frame(event: str, data: bytes, number: int | None = None) -> bytes:

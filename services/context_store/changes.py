@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from libs.contracts.context import opening_context
 from libs.contracts.errors import BusUnavailable, UnknownConversation
 from libs.contracts.events import Author, Channel, ContextUpdated, ConversationOpened
 from libs.web.errors import WebError
-from services.context_store.domain.context import check_update, opening_context
+from services.context_store.domain.context import check_update
 from services.context_store.history import History
 from services.context_store.ports import Archive, LiveConversations
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from libs.contracts.context import FIXED_FIELDS, opening_context
 from libs.contracts.errors import InvalidRequest
 from libs.contracts.events import AnyEvent, ContextUpdated, ConversationOpened
 from libs.contracts.limits import MAX_CONTEXT_FIELDS, MAX_CONTEXT_VALUE_CHARS
 
-FIXED = frozenset({"property_id", "customer_id", "reservation_id"})
-"""Fields that say whose conversation it is: set when it is opened, never after."""
 KINDS = ("conversation.opened", "context.updated")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -27,22 +26,12 @@ def context_of(events: Iterable[AnyEvent]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def opening_context(event: ConversationOpened) -> dict[str, str]:
-    """The fields that a conversation begins with."""
-    fields = {
-        "property_id": event.property_id,
-        "customer_id": event.customer_id,
-        "reservation_id": event.reservation_id,
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
 def check_update(current: Mapping[str, str], update: Mapping[str, str | None]) -> dict[str, str]:
     """The update as an event carries it, None as '' (removed). `InvalidRequest` names the field that cannot be."""
     if not update:
         raise InvalidRequest("fields: at least one")
     for name, value in update.items():
-        if not _NAME.fullmatch(name) or name in FIXED:
+        if not _NAME.fullmatch(name) or name in FIXED_FIELDS:
             raise InvalidRequest(f"fields: {name[:64]!a} cannot be set")
         if value is not None and (len(value) > MAX_CONTEXT_VALUE_CHARS or "\x00" in value):
             raise InvalidRequest(f"fields: {name}: text of at most {MAX_CONTEXT_VALUE_CHARS} characters")
