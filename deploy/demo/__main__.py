@@ -1,8 +1,8 @@
 """`python -m deploy.demo`: the whole stack on free ports, one call, two text messages, a report. Exits 0 only if all held.
 
-    --model openai   the real ChatOpenAI client against a local OpenAI-compatible server
-    --out DIR        where call.wav and report.json go (out/demo)
-    --store FILE     the context store's database: what was said stays readable after the demo (var/store.sqlite3)
+--model openai   the real ChatOpenAI client against a local OpenAI-compatible server
+--out DIR        where call.wav and report.json go (out/demo)
+--store FILE     the context store's database: what was said stays readable after the demo (var/store.sqlite3)
 """
 
 from __future__ import annotations

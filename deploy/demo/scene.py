@@ -40,7 +40,9 @@ class Scene:
         ready = await self._phone.wait(_is("ready"), timeout_s=_ANSWER_S, why="the call is not taken")
         self.conversation_id = self._phone.events[ready]["conversation_id"]
         greeted = await self._phone.wait(_playout("started"), timeout_s=_ANSWER_S, why="no greeting")
-        await self._phone.wait(_playout("finished"), after=greeted, timeout_s=_ANSWER_S, why="the greeting does not end")
+        await self._phone.wait(
+            _playout("finished"), after=greeted, timeout_s=_ANSWER_S, why="the greeting does not end"
+        )
         for step, following in zip(steps, (*steps[1:], None), strict=True):
             if isinstance(step, Write):
                 await self._write(step.text)

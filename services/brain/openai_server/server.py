@@ -93,9 +93,7 @@ class LocalOpenAI:
         await asyncio.sleep(self.knobs.first_token_s)
         return JSONResponse(protocol.completion(model, plan, calls, usage))
 
-    async def _events(
-        self, model: str, plan: Plan, calls: int, usage: dict[str, Any] | None
-    ) -> AsyncIterator[bytes]:
+    async def _events(self, model: str, plan: Plan, calls: int, usage: dict[str, Any] | None) -> AsyncIterator[bytes]:
         knobs, ended = self.knobs, False
         self.seen.open += 1
         try:
