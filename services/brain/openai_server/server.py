@@ -44,6 +44,8 @@ class Seen:
     """Streams whose client went away."""
     clients: set[tuple[str, int]] = field(default_factory=set)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a stream has begun."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client goes away in the middle of a stream."""
 
@@ -96,6 +98,7 @@ class LocalOpenAI:
     async def _events(self, model: str, plan: Plan, calls: int, usage: dict[str, Any] | None) -> AsyncIterator[bytes]:
         knobs, ended = self.knobs, False
         self.seen.open += 1
+        self.seen.begun.set()
         try:
             await asyncio.sleep(knobs.first_token_s)
             for count, delta in enumerate(protocol.deltas(plan, calls)):

@@ -118,7 +118,12 @@ async def test_nobody_accepts_the_offer_of_another_guest(offline: Concierge, pms
     mine = Rehearsal(offline.answer, customer_id="guest-302", conversation_id="conv-b")
     mine.log.append(made)
     await mine.say("yes please book it")
+    await mine.say("yes please book it")
 
+    refused = mine.log[-2]
+    assert isinstance(refused, ToolCompleted)
+    assert (refused.name, refused.ok) == ("accept_offer", False)
+    assert '"not-found"' in refused.result
     assert pms.bookings == {}
 
 
