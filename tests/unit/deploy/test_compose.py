@@ -85,9 +85,8 @@ def test_prometheus_asks_every_service_that_is_there() -> None:
 
 
 def test_the_example_of_settings_names_what_people_need_and_no_value_of_a_secret() -> None:
-    lines = dict(
-        match.groups() for match in re.finditer(r"(?m)^#?([A-Z][A-Z_]+)=(.*)$", Path(".env.example").read_text())
-    )
+    text = Path(".env.example").read_text()
+    lines = {match[1]: match[2] for match in re.finditer(r"(?m)^#?([A-Z][A-Z_]+)=(.*)$", text)}
 
     assert {
         "BRAIN_MODEL",
