@@ -34,7 +34,7 @@ def findings(name: str, source: str) -> Iterator[str]:
 
 
 def _sleeps(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
-    """Lines where a function sleeps. Giving way (`sleep(0)`) is not sleeping, and a fake that streams may pace itself."""
+    """Lines where a function sleeps; giving way (`sleep(0)`) is none, and a fake that streams may pace itself."""
     nodes = list(ast.walk(function))
     if any(isinstance(node, ast.Yield) for node in nodes):
         return []
