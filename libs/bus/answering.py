@@ -42,13 +42,20 @@ class Answering:
         self._now_ms = now_ms
         self.runs: dict[str, Run | None] = {}
         """None between a claim being sent and the run being known."""
+        self._entries: dict[str, str] = {}
+        self._ended: dict[str, asyncio.Event] = {}
 
     async def answer(self, activation: Activation) -> None:
         """Take the conversation and answer its turns until it rests, is handed over or is lost to another run."""
         conversation = activation.conversation_id
-        if conversation in self.runs:
-            return  # read twice after a reconnect: it is being answered
+        while conversation in self.runs:
+            if self._entries[conversation] == activation.entry_id:
+                return  # read twice after a reconnect: it is being answered
+            # The turn before it is committed, but this entry was read before the commit's reply.
+            await self._ended[conversation].wait()
         self.runs[conversation] = None
+        self._entries[conversation] = activation.entry_id
+        self._ended[conversation] = asyncio.Event()
         started = time.monotonic()
         try:
             claimed = await self._queue.claim(activation, new_id("claim"))
@@ -59,7 +66,8 @@ class Answering:
         except BusUnavailable as error:
             _log.warning("turn left to others", extra={"conversation_id": conversation, "reason": error.detail})
         finally:
-            del self.runs[conversation]
+            del self.runs[conversation], self._entries[conversation]
+            self._ended.pop(conversation).set()
 
     async def _answer_all(self, claimed: Claimed, started: float) -> None:
         for budget in range(self._bus.settings.fairness, -1, -1):

@@ -16,7 +16,7 @@ from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
 from libs.bus.reader import Entry, Reader
 from libs.bus.subscription import Subscription
-from libs.contracts.chunks import decode_chunk
+from libs.contracts.chunks import Chunk, EventCopy, decode_chunk
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import Keys
 
@@ -73,6 +73,7 @@ class Feed:
             entries = await reader.read({stream: after}, 512)
         for entry in entries:
             self._dispatch(entry)
+        await asyncio.sleep(0)  # who waits for these goes on before more is asked for
         return entries[-1].id if entries else after
 
     def _dispatch(self, entry: Entry) -> None:
@@ -81,6 +82,9 @@ class Feed:
         except MalformedMessage as error:
             _log.warning("chunk left out", extra={"entry": entry.id, "reason": error.detail})
             return
+        self._deliver(item)
+
+    def _deliver(self, item: Chunk | EventCopy) -> None:
         for subscription in tuple(self._followers.get(item.conversation_id, ())):
             subscription.push(item)
 
@@ -99,6 +103,7 @@ class Feed:
                 _log.warning("poll left out", extra={"reason": error.detail})
 
     async def __aenter__(self) -> Feed:
+        self._bus.local_gateways[self.gateway_id] = self._deliver
         self._loops = [asyncio.create_task(self._read(keys)) for keys in self._bus.shards]
         self._loops.append(asyncio.create_task(self._poll()))
         return self
@@ -106,6 +111,7 @@ class Feed:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._bus.local_gateways.pop(self.gateway_id, None)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

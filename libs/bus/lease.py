@@ -111,9 +111,12 @@ class Reaper:
                 mended += await self._reap_worker(worker.decode())
         return mended + await self._reap_unclaimed()
 
-    async def give_back(self, conversation: str, epoch: int) -> str:
-        """Hand over a conversation that this worker owns and does not run any more. Costs no attempt."""
-        return await self._reap(conversation, self._worker, "", epoch=epoch)
+    async def give_back(self, conversation: str, epoch: int, *, refund: bool = True) -> str:
+        """Hand over a conversation that this worker owns and does not run any more.
+
+        `refund`: the run costs no attempt, because the turn is not to blame for its end.
+        """
+        return await self._reap(conversation, self._worker, "", epoch=epoch, refund=refund)
 
     async def hand_over_all(self) -> None:
         """Hand over everything that this worker still owns, and forget it."""
@@ -151,8 +154,11 @@ class Reaper:
             return False
         return await self._reap(fields[b"c"].decode(), consumer, entry_id) in ("revived", "unclaimed")
 
-    async def _reap(self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0) -> str:
+    async def _reap(
+        self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False
+    ) -> str:
         keys, settings = self._keys, self._bus.settings
+        given = [epoch or "", "1" if refund else ""]
         reply = await self._bus.commands.call(
             "reap",
             [
@@ -163,7 +169,7 @@ class Reaper:
                 keys.mail(conversation),
                 keys.log(conversation),
             ],
-            [conversation, worker, entry_id, settings.unclaimed_ms, settings.run_cap_ms, epoch or ""],
+            [conversation, worker, entry_id, settings.unclaimed_ms, settings.run_cap_ms, *given],
         )
         outcome: str = reply.decode()
         self._bus.observer.reaped(outcome)

@@ -36,6 +36,7 @@ class Run:
         self._grant, self._message, self._events, self._context = grant, message, events, context
         self._gateways = list(grant.subscribers)
         self._version = grant.subscriber_version
+        self._conv, self._draft = keys.conv(grant.conversation_id), keys.draft(grant.conversation_id)
         self._text = bytearray(grant.draft.encode())
         self._sent = 0
         """Bytes handed to emit. A successor's first emit is the whole draft, for gateways that missed a part."""
@@ -194,7 +195,7 @@ class Run:
         streams = [] if probe else [keys.chunks(gateway) for gateway in self._gateways]
         return self._bus.commands.call(
             "emit",
-            [keys.conv(conversation), keys.draft(conversation), *streams],
+            [self._conv, self._draft, *streams],
             [
                 self._worker,
                 grant.epoch,

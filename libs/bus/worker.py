@@ -16,6 +16,7 @@ from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader
+from libs.bus.slots import Slots
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
@@ -43,7 +44,7 @@ class Worker:
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._bus, self._worker, self._slots_total = bus, worker_id, slots
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._shards = [_Shard(bus, keys, worker_id, handler, now_ms) for keys in bus.shards]
         self._answers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -59,14 +60,22 @@ class Worker:
         return len(self._answers)
 
     async def start(self) -> None:
-        """Take leases and begin to read."""
+        """Take leases and begin to read, as soon as Redis answers."""
         for shard in self._shards:
-            await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
-            await shard.heartbeat.beat()
+            await self._take_lease(shard)
             self._spawn(shard.heartbeat.run(), f"beat {shard.keys.prefix}")
             self._spawn(shard.reaper.run(shard.heartbeat), f"reap {shard.keys.prefix}")
             self._spawn(self._read_cancels(shard), f"cancels {shard.keys.prefix}")
             self._spawn(self._read_turns(shard), f"turns {shard.keys.prefix}")
+
+    async def _take_lease(self, shard: _Shard) -> None:
+        while True:
+            try:
+                await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
+                await shard.heartbeat.beat()
+                return
+            except BusUnavailable as error:
+                _log.warning("waiting for redis", extra={"reason": error.detail})
 
     async def drain(self, grace_s: float) -> None:
         """No new turns; running ones may finish within the grace period, the rest are handed over at once."""
@@ -99,17 +108,12 @@ class Worker:
                 await reader.connect()
                 if fresh:
                     await self._reread_pending(shard, reader)
-                await self._slots.acquire()
-                taken = 1
-                while taken < share and not self._slots.locked():
-                    await self._slots.acquire()
-                    taken += 1
+                taken = await self._slots.take(share)
                 entries: list[Entry] = []
                 try:
                     entries = await self._read_some(shard, reader, taken)
                 finally:
-                    for _ in range(taken - len(entries)):
-                        self._slots.release()
+                    self._slots.give(taken - len(entries))
                 for entry in entries:
                     self._take(shard, entry)
         finally:
@@ -121,7 +125,7 @@ class Worker:
         except LinkDown:
             return []
         except Exception as error:
-            if not str(error).startswith("NOGROUP"):
+            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
             _log.warning("group made again", extra={"stream": shard.keys.turns})
             await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
@@ -131,11 +135,11 @@ class Worker:
         """What a read before the broken connection delivered to us without our knowing."""
         with contextlib.suppress(LinkDown):
             for entry in await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, 1_000, after="0"):
-                await self._slots.acquire()
+                await self._slots.take(1)
                 self._take(shard, entry)
 
     def _take(self, shard: _Shard, entry: Entry) -> None:
-        """Answer in the background; the caller has acquired the slot."""
+        """Answer in the background; the caller has taken the slot."""
         task = asyncio.create_task(shard.take(entry))
         self._answers.add(task)
         task.add_done_callback(self._given)
@@ -143,7 +147,7 @@ class Worker:
 
     def _given(self, task: asyncio.Task[None]) -> None:
         self._answers.discard(task)
-        self._slots.release()
+        self._slots.give()
         self._bus.observer.in_flight(len(self._answers))
         if not task.cancelled() and (error := task.exception()):
             _log.error("answering failed", exc_info=error)

@@ -2,7 +2,8 @@
 -- Candidates come from plain reads: owned:<dead worker>, and XPENDING turns brain.
 -- KEYS 1 turns  2 leases  3 conv  4 owned:<owner>  5 mail  6 log
 -- ARGV 1 conversation  2 worker under which the candidate was found  3 entry ('' if found in owned)  4 unclaimed ms
---      5 run ms (0: no cap)  6 epoch: the owner itself gives this run back ('' no); that costs no attempt
+--      5 run ms (0: no cap)  6 epoch: the owner itself gives this run back ('' no)
+--      7 '1': giving back costs no attempt, the turn is not to blame
 -- reply revived | unclaimed | orphan | live | waiting | other
 -- keeps: running means a live owner, or one that is reaped soon; no activation is lost or doubled
 --#include _time _activate
@@ -18,7 +19,14 @@ local function revive(word)
   redis.call('HSET', KEYS[3], 'st', 'ready', 'own', '', 'tok', '', 'act', fresh)
   return word
 end
+local function conversation_of(fields)
+  for i = 1, #fields, 2 do
+    if fields[i] == 'c' then return fields[i + 1] end
+  end
+end
 if entry ~= '' and entry ~= s[3] then                                       -- damage made by hand
+  local found = redis.call('XRANGE', KEYS[1], entry, entry)[1]
+  if found and conversation_of(found[2]) ~= id then return 'other' end
   if #redis.call('XPENDING', KEYS[1], 'brain', entry, entry, 1) == 0 then return 'other' end
   redis.call('XACK', KEYS[1], 'brain', entry)
   return 'orphan'
@@ -27,7 +35,7 @@ if s[1] == 'running' then
   if s[2] ~= worker then return 'other' end
   if ARGV[6] ~= '' then
     if s[4] ~= ARGV[6] then return 'other' end
-    redis.call('HSET', KEYS[3], 'att', s[5] - 1)
+    if ARGV[7] == '1' then redis.call('HSET', KEYS[3], 'att', s[5] - 1) end
   elseif not dead(worker) then                                              -- only a run past every cap is taken from the living
     local pending = redis.call('XPENDING', KEYS[1], 'brain', s[3], s[3], 1)[1]
     if ARGV[5] == '0' or not pending or pending[3] < tonumber(ARGV[5]) then return 'live' end

@@ -1,0 +1,23 @@
+"""`python -m services.brain`: one brain, until it is told to stop."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+
+from libs.contracts.errors import BotelError
+from services.brain.app import run
+
+
+def main() -> int:
+    try:
+        uvloop.run(run())
+    except BotelError as error:
+        print(f"brain: {error.code}: {error.detail}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

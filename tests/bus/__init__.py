@@ -1,0 +1,1 @@
+"""The turn protocol on a real Redis."""

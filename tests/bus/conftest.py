@@ -1,0 +1,19 @@
+"""Fixtures of the bus suite: the scripts one by one, and a bus with short times for whole workers and feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bus.property.calls import Calls
+from tests.bus.property.trial import connect
+
+
+@pytest.fixture
+def calls(redis_url: str) -> Iterator[Calls]:
+    """The scripts, on an empty Redis with the brain's group."""
+    with connect(redis_url) as redis:
+        made = Calls(redis)
+        redis.xgroup_create(made.keys.turns, "brain", "0", mkstream=True)
+        yield made

@@ -1,0 +1,180 @@
+"""What must be true: the protocol's state as the test believes it, without Redis. Operations predict from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+PROPERTY = "harbour"
+GATEWAYS = ("g1", "g2")
+MAILBOX = 4
+
+
+class Violation(AssertionError):
+    """The scripts did something else than the model allows."""
+
+
+def need(condition: object, what: str, *details: object) -> None:
+    """`Violation` unless the condition holds."""
+    if not condition:
+        raise Violation(f"{what}: {', '.join(map(repr, details))}" if details else what)
+
+
+@dataclass(eq=False)
+class TurnModel:
+    id: str
+    number: int
+    status: str = ""
+    """How it was committed; '' while it is open."""
+    cancelled: bool = False
+    attempts: int = 0
+    draft: str = ""
+    last_words: str = ""
+    silent_after: dict[str, str] = field(default_factory=dict)
+    """By gateway: the last entry of its chunk stream when the cancel was acknowledged."""
+
+
+@dataclass(eq=False)
+class Run:
+    """What a worker believes to be running. It may be wrong."""
+
+    worker: str
+    conversation: ConversationModel
+    turn: TurnModel
+    epoch: int
+    verdict: str
+    offset: int
+    unsent_draft: str = ""
+    """A successor sends the draft once more, from its beginning."""
+
+
+@dataclass(eq=False)
+class ConversationModel:
+    id: str
+    log: list[str] = field(default_factory=list)
+    """Encoded events; the number of the last is the length."""
+    archived: int = 0
+    retired: bool = False
+    turns: list[TurnModel] = field(default_factory=list)
+    early: set[str] = field(default_factory=set)
+    event_numbers: dict[str, int] = field(default_factory=dict)
+    subscribers: set[str] = field(default_factory=set)
+    version: int = 0
+    state: str = "idle"
+    owner: str = ""
+    token: str = ""
+    epoch: int = 0
+    granted_after: int | None = None
+    """Epoch of the commit that granted the running turn in place."""
+    last_commit: tuple[str, int] | None = None
+    entry: str = ""
+    """The activation, as observed on the turns stream."""
+    used_entries: set[str] = field(default_factory=set)
+    reactivated: bool = False
+    """The step made a new activation: its entry must be a new one."""
+    reader: str = ""
+    """Consumer that has read the activation."""
+
+    @property
+    def open_turns(self) -> list[TurnModel]:
+        return [turn for turn in self.turns if not turn.status]
+
+    @property
+    def head(self) -> TurnModel:
+        return self.open_turns[0]
+
+    def find(self, turn_id: str) -> TurnModel | None:
+        return next((turn for turn in self.turns if turn.id == turn_id), None)
+
+    def record(self, body: str) -> int:
+        """Append an event; answers its number."""
+        self.log.append(body)
+        return len(self.log)
+
+    def revive(self) -> None:
+        self.retired = False
+
+    def subscribe(self, gateway: str) -> None:
+        if gateway and gateway not in self.subscribers:
+            self.subscribers.add(gateway)
+            self.version += 1
+
+    def activate(self) -> None:
+        self.state, self.owner, self.token, self.granted_after = "ready", "", "", None
+        self.reactivated, self.reader = True, ""
+
+    def observe(self, entry: str) -> None:
+        """Take up the id of the activation, which no reply tells: a new one exactly when one was made."""
+        if self.reactivated:
+            need(entry not in self.used_entries, "activation was not made anew", self.id, entry)
+            self.entry, self.reactivated = entry, False
+            self.used_entries.add(entry)
+        need(entry == self.entry, "activation", self.id, entry, self.entry)
+
+    def rest(self) -> None:
+        self.state, self.owner, self.token, self.granted_after = "idle", "", "", None
+        self.entry, self.reader = "", ""
+
+    def runs(self, run: Run) -> bool:
+        """Whether this run owns the conversation now."""
+        return self.state == "running" and (self.owner, self.epoch) == (run.worker, run.epoch)
+
+    def verdict(self, attempts: int, limit: int) -> str:
+        if self.head.cancelled:
+            return "cancelled"
+        return "exhausted" if attempts > limit else "go"
+
+    def granted(self, worker: str, epoch: int) -> None:
+        """Take over a grant: epochs rise, whatever happened before."""
+        need(epoch > self.epoch, "epoch did not rise", self.id, self.epoch, epoch)
+        self.state, self.owner, self.epoch = "running", worker, epoch
+        self.head.attempts += 1
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An activation that a worker has read and not claimed yet."""
+
+    entry: str
+    conversation: ConversationModel
+    token: str
+
+
+@dataclass(eq=False)
+class WorkerModel:
+    id: str
+    alive: bool = True
+    """Its lease is."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Model:
+    conversations: list[ConversationModel]
+    attempts_limit: int
+    workers: dict[str, WorkerModel] = field(default_factory=dict)
+    dead_letters: list[str] = field(default_factory=list)
+
+    def alive(self, worker: str) -> bool:
+        known = self.workers.get(worker)
+        return known is not None and known.alive
+
+    def owned(self, worker: str) -> set[str]:
+        return {one.id for one in self.conversations if one.state == "running" and one.owner == worker}
+
+    def pending(self, worker: str) -> set[str]:
+        """Entries that the worker has read and that are not acked."""
+        return {one.entry for one in self.conversations if one.reader == worker}
+
+    def unread(self) -> int:
+        return sum(one.state == "ready" and not one.reader for one in self.conversations)
+
+    def activations(self) -> set[str]:
+        return {one.entry for one in self.conversations if one.state != "idle"}
+
+    def all_runs(self) -> Iterable[Run]:
+        return (run for worker in self.workers.values() for run in worker.runs)
+
+    def by_id(self, conversation: str) -> ConversationModel:
+        return next(one for one in self.conversations if one.id == conversation)

@@ -1,0 +1,44 @@
+"""What the groups on the events stream do: read, ack out of order, trim. Nothing unread or unacked may go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.bus.property.model import need
+from tests.bus.property.snapshot import entry_key
+from tests.bus.property.world import STORE_GROUPS, World
+
+
+def read(world: World) -> None:
+    """One group reads on."""
+    events = world.calls.keys.events
+    world.calls.redis.xreadgroup(world.pick(STORE_GROUPS), "s1", {events: ">"}, count=world.pick((3, 30)))
+
+
+def ack(world: World) -> None:
+    """One group acks most of what it has read, not always the oldest first."""
+    redis, events, group = world.calls.redis, world.calls.keys.events, world.pick(STORE_GROUPS)
+    for pending in redis.xpending_range(events, group, "-", "+", 50):
+        if world.chance(0.9):
+            redis.xack(events, group, pending["message_id"])
+
+
+def trim(world: World) -> None:
+    """What any group still needs stays; a declared group that is absent stops all trimming."""
+    redis, events = world.calls.redis, world.calls.keys.events
+    groups: Any = {one["name"]: one["last-delivered-id"] for one in redis.xinfo_groups(events)}
+    needed = []
+    for group in STORE_GROUPS:
+        pending = redis.xpending_range(events, group, "-", "+", 1)
+        needed.append(pending[0]["message_id"] if pending else groups[group])
+    before, floor = redis.xlen(events), min(needed, key=entry_key)
+    kept = redis.xrange(events, floor)
+    absent = world.chance(0.2)
+    reply = world.calls.trim(*STORE_GROUPS, *(["gone"] if absent else []))
+    removed = before - redis.xlen(events)
+    need(redis.xrange(events, floor) == kept, "trimmed into what a group needs", floor)
+    need(reply == (["absent", "gone"] if absent else ["trimmed", removed]), "trim", reply, removed)
+    need(not absent or removed == 0, "trimmed although a group is absent", removed)
+    need(absent or before - removed - len(kept) < 8, "nothing was trimmed", before, removed, len(kept))
+    lags = [one["lag"] for one in redis.xinfo_groups(events)]
+    need(None not in lags, "lag is nil after a trim", lags)

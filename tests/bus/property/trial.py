@@ -1,0 +1,140 @@
+"""One trial: random steps with every check after each, then everything that is left is worked off."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis import Redis
+
+from tests.bus.property import brain_operations as brain
+from tests.bus.property import gateway_operations as gateway
+from tests.bus.property import lease_operations as lease
+from tests.bus.property import store_operations as store
+from tests.bus.property.calls import LONG_MS, Calls
+from tests.bus.property.invariants import INVARIANTS
+from tests.bus.property.model import Delivery, Violation, need
+from tests.bus.property.replay import Replay
+from tests.bus.property.snapshot import read_snapshot
+from tests.bus.property.world import World
+
+WEIGHTS: dict[Callable[[World], None], int] = {
+    gateway.accept: 70,
+    gateway.accept_again: 20,
+    gateway.accept_refused: 3,
+    gateway.cancel: 28,
+    gateway.append: 20,
+    gateway.follow: 15,
+    gateway.subscription_runs_out: 8,
+    gateway.open_again: 5,
+    gateway.retire: 20,
+    brain.read: 140,
+    brain.reread: 35,
+    brain.claim: 150,
+    brain.emit: 170,
+    brain.journal: 60,
+    brain.commit: 140,
+    store.read: 12,
+    store.ack: 12,
+    store.trim: 12,
+    lease.lapse: 35,
+    lease.come_back: 40,
+    lease.sweep: 35,
+    lease.reap_anything: 25,
+    lease.give_back: 15,
+    lease.bury: 12,
+    lease.reaped_and_claims_again: 30,
+}
+
+
+class Trial:
+    """`run` raises `Violation` with the seed, the step and the last operations."""
+
+    def __init__(self, calls: Calls, seed: int, *, steps: int, seen: Counter[str]) -> None:
+        self._seed, self._steps, self._seen = seed, steps, seen
+        self._world = World(calls, seed, conversations=3 if seed % 2 else 1, seen=seen)
+        self._done: list[str] = []
+
+    def run(self) -> None:
+        try:
+            self._world.begin()
+            self._replay = Replay(self._world)
+            self._check()
+            for _ in range(self._steps):
+                (operation,) = self._world.rng.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))
+                self._done.append(operation.__name__)
+                operation(self._world)
+                self._check()
+            self._done.append("work off")
+            self._work_off()
+        except Violation as error:
+            last = " > ".join(self._done[-8:])
+            raise Violation(f"seed {self._seed}, step {len(self._done)}, {last}: {error}") from error
+        for conversation in self._world.model.conversations:
+            self._seen["turns"] += len(conversation.turns)
+
+    def _check(self) -> None:
+        now = read_snapshot(self._world)
+        for invariant in INVARIANTS:
+            invariant(now, self._world.model)
+        self._replay.check()
+
+    def _work_off(self) -> None:
+        """Every worker is gone but a new one: it must be able to end every turn, in order, and bury the others."""
+        world = self._world
+        for worker in world.model.workers.values():
+            world.lapse(worker)
+            worker.deliveries.clear()
+            worker.runs.clear()
+        last = world.new_worker()
+        for _ in range(100):
+            lease.sweep_all(world, unclaimed_ms=LONG_MS)
+            self._check()
+            deliveries = brain.read_new(world, last, 10)
+            for delivery in deliveries:
+                self._answer(delivery)
+            if not deliveries:
+                break
+        need(not any(one.open_turns for one in world.model.conversations), "turns are left over")
+        self._nothing_is_left(last.id)
+
+    def _answer(self, delivery: Delivery) -> None:
+        world = self._world
+        last = list(world.model.workers.values())[-1]
+        run = brain.take(world, last, delivery, limit=1_000)
+        need(run is not None, "the last worker was refused", delivery)
+        while run:
+            status = "finished" if run.verdict == "go" else "cancelled"
+            _, run = brain.finish(world, run, status)
+            self._check()
+
+    def _nothing_is_left(self, last: str) -> None:
+        calls = self._world.calls
+        lease.bury(self._world)
+        (group,) = calls.redis.xinfo_groups(calls.keys.turns)
+        need((group["lag"], group["pending"]) == (0, 0), "lag and pending at the end", group)
+        need(calls.redis.xlen(calls.keys.turns) <= 1, "the turns stream was not trimmed")
+        consumers = {one["name"] for one in calls.redis.xinfo_consumers(calls.keys.turns, "brain")}
+        need(consumers <= {last}, "consumers were left", consumers)
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Any]:
+    """A client as the trials need it; streams have small nodes meanwhile, so that an approximate trim trims."""
+    redis = Redis.from_url(url, decode_responses=True, protocol=2)
+    redis.config_set("stream-node-max-entries", 4)
+    try:
+        yield redis
+    finally:
+        redis.config_set("stream-node-max-entries", 100)
+        redis.close()
+
+
+def run_trials(calls: Calls, seeds: range, steps: int) -> Counter[str]:
+    """So many trials; answers what they covered."""
+    seen = Counter[str]()
+    for seed in seeds:
+        Trial(calls, seed, steps=steps, seen=seen).run()
+    return seen
