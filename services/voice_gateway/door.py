@@ -70,6 +70,9 @@ class Door:
             await call.close(EndReason.SHUTDOWN)
 
     async def _handle(self, request: web.Request) -> web.WebSocketResponse:
+        if "Origin" in request.headers:
+            # A browser sends it: any page that the user of this machine has open could place a call otherwise.
+            raise web.HTTPForbidden(text="the audio door is not for web pages")
         socket = web.WebSocketResponse(max_msg_size=_MAX_FRAME, heartbeat=20.0)
         await socket.prepare(request)
         try:
@@ -99,8 +102,7 @@ class Door:
         call_id = self._new_id("call")
         outbox = Outbox(socket)
         line = LocalLine(outbox.audio)
-        call = VoiceCall(call_id, link, self._speech.speech(), line, self._call, outbox.event)
-        self._running[call_id] = call
+        call = self._running[call_id] = VoiceCall(call_id, link, self._speech.speech(), line, self._call, outbox.event)
         _log.info("call taken", extra={"call_id": call_id, "conversation_id": conversation_id})
         sending = asyncio.create_task(outbox.run(), name=f"outbox {call_id}")
         listening = asyncio.create_task(_listen(socket, line), name=f"inbox {call_id}")
