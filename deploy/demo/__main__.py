@@ -1,8 +1,8 @@
-"""`python -m deploy.demo`: the whole stack on free ports, one call, two text messages, a report. Exits 0 only if all held.
+"""`python -m deploy.demo`: the whole stack on free ports, one call, two text messages, a report. Exits 0 if all held.
 
-    --model openai   the real ChatOpenAI client against a local OpenAI-compatible server
-    --out DIR        where call.wav and report.json go (out/demo)
-    --store FILE     the context store's database: what was said stays readable after the demo (var/store.sqlite3)
+--model openai   the real ChatOpenAI client against a local OpenAI-compatible server
+--out DIR        where call.wav and report.json go (out/demo)
+--store FILE     the context store's database: what was said stays readable after the demo (var/store.sqlite3)
 """
 
 from __future__ import annotations
@@ -66,8 +66,6 @@ class Printer:
 
 async def run(out: Path, store: Path, model: str) -> bool:
     """Play the demo; whether everything that must happen did."""
-    out.mkdir(parents=True, exist_ok=True)
-    store.parent.mkdir(parents=True, exist_ok=True)
     printer, key = Printer(), new_api_key()
     with tempfile.TemporaryDirectory(prefix="botel-demo-") as folder, model_server(model) as server_url:
         env = {**without_settings(os.environ), **model_env(model, server_url), API_KEY: key}
@@ -93,7 +91,7 @@ async def run(out: Path, store: Path, model: str) -> bool:
 
 @asynccontextmanager
 async def _stack(data: Path, env: Mapping[str, str], store: Path) -> AsyncIterator[Stack]:
-    kept = {"BOTEL_STORE_PATH": str(store.absolute())}
+    kept = {"BOTEL_STORE_PATH": str(store)}
     services = [
         replace(service, env={**service.env, **kept}) if service.name == "context_store" else service
         for service in SERVICES
@@ -166,9 +164,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/demo"))
     parser.add_argument("--store", type=Path, default=Path("var/store.sqlite3"))
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    options.store.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        held = asyncio.run(run(options.out, options.store, options.model))
+        held = asyncio.run(run(options.out, options.store.absolute(), options.model))
     except (CallFailed, StartFailed, aiohttp.ClientError, TimeoutError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1

@@ -47,9 +47,9 @@ def check_cut(row: Row, audible: int) -> Check:
 def check_booking(events: Sequence[Mapping[str, Any]]) -> Check:
     """The offer was accepted once, and journalled before and after."""
     requested = [e for e in events if e["type"] == "tool.requested" and e["name"] == "accept_offer"]
-    completed = [e for e in events if e["type"] == "tool.completed" and e["name"] == "accept_offer" and e.get("ok", True)]
+    completed = [e for e in events if e["type"] == "tool.completed" and e["name"] == "accept_offer"]
     detail = f"{len(requested)} requested, {len(completed)} completed"
-    return Check("booked once", len(requested) == len(completed) == 1, detail)
+    return Check("booked once", len(requested) == len(completed) == 1 and completed[0].get("ok", True), detail)
 
 
 def check_history(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Check:

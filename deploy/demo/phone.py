@@ -1,4 +1,4 @@
-"""The guest's telephone: a WebSocket to the voice gateway's audio door, speech out of a synthesiser, both sides kept."""
+"""The guest's telephone: a WebSocket to the voice gateway's audio door, a synthesised voice, both sides kept."""
 
 from __future__ import annotations
 

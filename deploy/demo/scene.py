@@ -15,6 +15,7 @@ Voice = Callable[[str], bytes]
 """The guest's voice: PCM16LE mono at the phone's rate."""
 _ANSWER_S = 60.0
 _HEARD_S = 15.0
+_REPEATS = 3
 
 
 class Scene:
@@ -40,7 +41,7 @@ class Scene:
         ready = await self._phone.wait(_is("ready"), timeout_s=_ANSWER_S, why="the call is not taken")
         self.conversation_id = self._phone.events[ready]["conversation_id"]
         greeted = await self._phone.wait(_playout("started"), timeout_s=_ANSWER_S, why="no greeting")
-        await self._phone.wait(_playout("finished"), after=greeted, timeout_s=_ANSWER_S, why="the greeting does not end")
+        await self._phone.wait(_playout("finished"), after=greeted, timeout_s=_ANSWER_S, why="the greeting goes on")
         for step, following in zip(steps, (*steps[1:], None), strict=True):
             if isinstance(step, Write):
                 await self._write(step.text)
@@ -55,7 +56,7 @@ class Scene:
         else:
             self._show("guest says", step.line)
             await self._phone.say(self._voice(step.line))
-        asked = await self._phone.wait(_is("asked"), after=before, timeout_s=_ANSWER_S, why=f"not heard: {step.line!r}")
+        asked = await self._understood(step.line, before)
         self._turn = self._phone.events[asked]["turn_id"]
         self.lines[self._turn] = Line(step.line, "voice")
         self._answering = await self._phone.wait(
@@ -66,6 +67,21 @@ class Scene:
             await self._write(step.text_meanwhile)
         if let_finish:
             await self._heard(self._turn)
+
+    async def _understood(self, line: str, after: int) -> int:
+        """Index of the event that the line became a turn; said again, as a guest would, when the concierge asks."""
+        for _ in range(_REPEATS):
+            index = await self._phone.wait(
+                _is("asked", "not-understood"), after=after, timeout_s=_ANSWER_S, why=f"not heard: {line!r}"
+            )
+            if self._phone.events[index]["type"] == "asked":
+                return index
+            after = await self._phone.wait(
+                _playout("finished"), after=index, timeout_s=_ANSWER_S, why="the concierge does not ask again"
+            )
+            self._show("guest says again", line)
+            await self._phone.say(self._voice(line))
+        raise CallFailed(f"not understood {_REPEATS} times: {line!r}")
 
     async def _interrupt(self, step: Say, before: int) -> None:
         """Wait until the answer has run for a while, and speak into it."""
@@ -100,8 +116,8 @@ class Scene:
         self.written.append((answer["turnId"], answer["response"], elapsed))
 
 
-def _is(kind: str) -> Callable[[Event], bool]:
-    return lambda event: event["type"] == kind
+def _is(*kinds: str) -> Callable[[Event], bool]:
+    return lambda event: event["type"] in kinds
 
 
 def _playout(what: str) -> Callable[[Event], bool]:

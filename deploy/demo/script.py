@@ -29,15 +29,15 @@ class Write(NamedTuple):
 
 SCRIPT: tuple[Say | Write, ...] = (
     Say("what time is breakfast served in the morning", expect=("breakfast",)),
-    Say("please tell me all about the pool and the spa", expect=("pool",)),
+    Say("i would like to hear about the pool and the spa please", expect=("pool",)),
     Say(
-        "could i check out later on my last day",
+        "could i check out at two in the afternoon on my last day",
         expect=("check",),
         interrupt_after_s=3.0,
         text_meanwhile="By the way, I am allergic to nuts.",
     ),
     Say("yes please book that for me", expect=("booked",)),
-    Write("Is there anywhere to park my car?", expect=("park",)),
+    Write("Is there anywhere to park my car?", expect=("garage",)),
     Say("did you get the message i wrote to you", expect=("nuts",)),
     Say("thank you very much that is everything goodbye"),
 )

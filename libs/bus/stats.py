@@ -37,7 +37,7 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[GroupStats]
     workers_alive: int
     dead_letters: int
-    turns_waiting: int
+    turns_waiting: int = 0
     """Turns accepted and not begun, those behind the head of a mailbox included; of the first conversations only."""
 
 

@@ -57,6 +57,9 @@ GROUP_PRESENT = "botel_group_present"
 STORE_EVENTS = "botel_store_events_total"
 """Label outcome: new, duplicate, unknown (new, unreadable), stray (no place), healed (found in the log), lost."""
 
+# The voice gateway.
+CALLS = "botel_voice_calls"
+
 # The HTTP services. Label route is the template, never the path.
 HTTP_REQUESTS = "botel_http_request_seconds"
 HTTP_STREAMS = "botel_http_open_streams"

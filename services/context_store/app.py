@@ -60,20 +60,15 @@ async def run(
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
             health = Health(registry, {"archive": archive.ping, "redis": bus.ping})
             app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
-            async with asyncio.TaskGroup() as group:
-                background = [
-                    group.create_task(work, name=name)
-                    for name, work in (
-                        ("ingest", consumer.run()),
-                        ("lag", watch.run()),
-                        ("loop-lag", LoopLag(registry).run()),
-                    )
-                ]
-                await serve(
-                    app, host=settings.host, port=settings.port, stop=stop, grace_s=settings.grace_s, on_bound=on_bound
-                )
-                for task in background:
-                    task.cancel()
+            await serve(
+                app,
+                host=settings.host,
+                port=settings.port,
+                stop=stop,
+                beside=[consumer.run, watch.run, LoopLag(registry).run],
+                grace_s=settings.grace_s,
+                on_bound=on_bound,
+            )
     finally:
         await archive.close()
 

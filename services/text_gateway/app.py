@@ -43,18 +43,23 @@ async def run(
     async with (
         Bus(bus_settings, BusMetrics(registry), "text-gateway") as bus,
         BusFeed(bus, new_id("text")) as feed,
-        asyncio.TaskGroup() as group,
     ):
 
         async def feeding() -> None:
             if not feed.healthy:
                 raise BusUnavailable("the feed has stopped")
 
-        background = group.create_task(LoopLag(registry).run(), name="loop-lag")
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
         app = build(settings, api_keys, BusConversations(bus), feed, health, registry, stop)
-        await serve(app, host=settings.host, port=settings.port, stop=stop, grace_s=settings.grace_s, on_bound=on_bound)
-        background.cancel()
+        await serve(
+            app,
+            host=settings.host,
+            port=settings.port,
+            stop=stop,
+            beside=[LoopLag(registry).run],
+            grace_s=settings.grace_s,
+            on_bound=on_bound,
+        )
 
 
 def build(

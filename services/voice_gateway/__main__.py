@@ -16,11 +16,12 @@ from services.voice_gateway.settings import CallSettings, GatewaySettings, Speec
 
 async def main() -> None:
     """Run until a signal."""
-    configure(ObservabilitySettings(), service="voice_gateway")
+    watch = ObservabilitySettings()
+    configure(watch, service="voice_gateway")
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await run(GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), stop)
+    await run(GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), watch, stop)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 from libs.observability import names
-from libs.observability.health import Health
+from libs.observability.health import Health, serve_health
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
+from libs.observability.settings import ObservabilitySettings
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
@@ -37,6 +38,7 @@ async def run(
     call: CallSettings,
     speech_settings: SpeechSettings,
     bus_settings: BusSettings,
+    watch: ObservabilitySettings,
     stop: asyncio.Event,
 ) -> None:
     """Take calls until `stop`. `VoiceUnavailable` for a provider that cannot work, `OSError` for a port taken."""
@@ -52,14 +54,28 @@ async def run(
         exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
         door = Door(exchange, speech, gateway, call, new_id)
         health = _health(registry, bus, feed, door)
-        lag = asyncio.create_task(LoopLag(registry).run(), name="loop-lag")
-        stack.callback(lag.cancel)
+        side = [asyncio.create_task(LoopLag(registry).run(), name="loop-lag")]
+        if watch.health_port not in (0, gateway.port):
+            # The door is for this machine only; an operator may ask from another.
+            side.append(
+                asyncio.create_task(serve_health(health, host=watch.health_host, port=watch.health_port), name="health")
+            )
+        stack.push_async_callback(_end, side)
         runner = await _serve(gateway, door, health)
         stack.push_async_callback(runner.cleanup)
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        done, _ = await asyncio.wait([stopping, *side], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
         health.drain()
         _log.info("voice gateway drains", extra={"calls": door.calls})
         await door.drain(gateway.drain_s)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _serve(gateway: GatewaySettings, door: Door, health: Health) -> web.AppRunner:

@@ -48,7 +48,9 @@ class VoiceCall:
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear)
         brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
         self._session = _session(brain, speech, settings)
+        self._speech = speech
         self._elsewhere: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._started_at = 0.0
         self._playback = Playback(self._turns)
         self._interruptions = self._false_interruptions = 0
@@ -80,21 +82,26 @@ class VoiceCall:
             self._session.say(self._settings.greeting, add_to_chat_ctx=False)
 
     async def close(self, reason: EndReason) -> None:
-        """End the call, tell the brain what was heard last, and that it is over. Safe twice."""
+        """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time."""
         if not self.ended.done():
             self.ended.set_result(reason)
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name=f"close {self.call_id}")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         if self._elsewhere:
             self._elsewhere.cancel()
             await asyncio.gather(self._elsewhere, return_exceptions=True)
-            self._elsewhere = None
-            await self._session.aclose()
-            for exchange in self._turns.open():
-                self._settle(exchange, spoken="", interrupted=True)
-            await self._line.close()
-            await self._end(self.ended.result())
+        await self._session.aclose()
+        for exchange in self._turns.open():
+            self._settle(exchange, spoken="", interrupted=True)
+        await self._line.close()
+        await self._speech.close()
+        await self._report_end(self.ended.result())
 
-    async def _end(self, reason: EndReason) -> None:
-        duration = int((self._turns.clock() - self._started_at) * 1000)
+    async def _report_end(self, reason: EndReason) -> None:
+        duration = int((self._turns.clock() - self._started_at) * 1000) if self._started_at else 0
         quality = CallQuality(
             interruptions=self._interruptions,
             false_interruptions=self._false_interruptions,

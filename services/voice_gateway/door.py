@@ -17,6 +17,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
@@ -26,7 +27,7 @@ from services.voice_gateway import events
 from services.voice_gateway.audio import Overrun
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
-from services.voice_gateway.ports import CallerIdentity, EndReason, Exchange, VoiceUnavailable
+from services.voice_gateway.ports import BrainLink, CallerIdentity, EndReason, Exchange, VoiceUnavailable
 from services.voice_gateway.settings import CallSettings, GatewaySettings
 from services.voice_gateway.speech.providers import SpeechFactory
 
@@ -69,6 +70,9 @@ class Door:
             await call.close(EndReason.SHUTDOWN)
 
     async def _handle(self, request: web.Request) -> web.WebSocketResponse:
+        if "Origin" in request.headers:
+            # A browser sends it: any page that the user of this machine has open could place a call otherwise.
+            raise web.HTTPForbidden(text="the audio door is not for web pages")
         socket = web.WebSocketResponse(max_msg_size=_MAX_FRAME, heartbeat=20.0)
         await socket.prepare(request)
         try:
@@ -94,12 +98,11 @@ class Door:
         except msgspec.MsgspecError as error:
             raise InvalidRequest(f"who calls: {error}") from error
 
-    async def _talk(self, socket: web.WebSocketResponse, conversation_id: str, link: object) -> None:
+    async def _talk(self, socket: web.WebSocketResponse, conversation_id: str, link: BrainLink) -> None:
         call_id = self._new_id("call")
         outbox = Outbox(socket)
         line = LocalLine(outbox.audio)
-        call = VoiceCall(call_id, link, self._speech.speech(), line, self._call, outbox.event)  # type: ignore[arg-type]
-        self._running[call_id] = call
+        call = self._running[call_id] = VoiceCall(call_id, link, self._speech.speech(), line, self._call, outbox.event)
         _log.info("call taken", extra={"call_id": call_id, "conversation_id": conversation_id})
         sending = asyncio.create_task(outbox.run(), name=f"outbox {call_id}")
         listening = asyncio.create_task(_listen(socket, line), name=f"inbox {call_id}")
@@ -107,8 +110,9 @@ class Door:
         reason = EndReason.GUEST
         try:
             await call.start()
+            endings: list[asyncio.Future[Any]] = [sending, listening, ended]
             done, _ = await asyncio.wait(
-                [sending, listening, ended],
+                endings,
                 timeout=self._call.max_duration_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )

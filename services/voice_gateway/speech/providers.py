@@ -28,6 +28,11 @@ class Speech:
     tts: tts.TTS[Any]
     vad: vad.VAD
 
+    async def close(self) -> None:
+        """Let go of connections and retries of this call."""
+        await self.stt.aclose()
+        await self.tts.aclose()
+
 
 class SpeechFactory:
     """Makes the speech of each call. What is heavy (models, connections) is shared by the calls of the process."""
