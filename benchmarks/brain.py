@@ -7,10 +7,10 @@ nanosecond at which it was yielded; `endless MS` goes on until it is cancelled; 
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import time
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -63,6 +63,17 @@ async def _paced(count: int, step_s: float) -> AsyncGenerator[str, None]:
         await asyncio.sleep(due - loop.time())
 
 
+async def make(replies: int, tokens: int, step_ms: int) -> None:
+    """Make paced replies for nobody: what the tokens of a measurement cost without a bus."""
+
+    async def one() -> None:
+        await asyncio.sleep(random.random() * step_ms / 1000)
+        async for _ in _paced(tokens, step_ms / 1000):
+            pass
+
+    await asyncio.gather(*(one() for _ in range(replies)))
+
+
 async def main(url: str) -> None:
     handlers = Handlers()
 
@@ -74,9 +85,8 @@ async def main(url: str) -> None:
     async with Bus(settings, BusMetrics(CollectorRegistry()), "bench-brain") as bus:
         worker = Worker(bus, new_id("brain"), handlers.answer, slots=SLOTS)
         await worker.start()
-        commands: dict[str, Any] = {"stopped": stopped}
         try:
-            await serve(commands)
+            await serve({"stopped": stopped, "make": make})
         finally:
             await worker.drain(0)
 

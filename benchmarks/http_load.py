@@ -16,6 +16,8 @@ from libs.contracts.codec import decode, encode
 from libs.contracts.events import ReplyGenerated
 from libs.process import run
 
+_JSON = {"Content-Type": "application/json"}
+
 
 class Client:
     """The commands of this process: the same loads as the gateway's."""
@@ -33,11 +35,11 @@ class Client:
         started = time.perf_counter()
         return columns(await opened(ask, conversations, turns, per_s, seed), time.perf_counter() - started)
 
-    async def post(self, conversation: str) -> Took:
+    async def post(self, path: str, conversation: str) -> Took:
         """The whole reply in one body: its first words come with its last."""
         body = encode(work.message(conversation))
         started = time.perf_counter()
-        async with self._session.post(f"{self._base}/answer", data=body) as response:
+        async with self._session.post(self._base + path, data=body, headers=_JSON) as response:
             _check(await response.read())
         took = (time.perf_counter() - started) * 1000
         return Took(took, took)
@@ -45,7 +47,7 @@ class Client:
     async def stream(self, conversation: str) -> Took:
         body, first, data = encode(work.message(conversation)), 0.0, b""
         started = time.perf_counter()
-        async with self._session.post(f"{self._base}/stream", data=body) as response:
+        async with self._session.post(f"{self._base}/stream", data=body, headers=_JSON) as response:
             async for line in response.content:
                 if line.startswith(b"data: "):
                     first = first or time.perf_counter()
@@ -67,10 +69,13 @@ def _conversations(count: int) -> list[str]:
 async def main(base: str) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         client = Client(session, base)
+        post, lean = functools.partial(client.post, "/answer"), functools.partial(client.post, "/lean")
         await serve(
             {
-                "post closed": functools.partial(client.closed, client.post),
-                "post opened": functools.partial(client.opened, client.post),
+                "post closed": functools.partial(client.closed, post),
+                "post opened": functools.partial(client.opened, post),
+                "lean closed": functools.partial(client.closed, lean),
+                "lean opened": functools.partial(client.opened, lean),
                 "stream closed": functools.partial(client.closed, client.stream),
                 "stream opened": functools.partial(client.opened, client.stream),
             }

@@ -17,10 +17,11 @@ _START_S = 30.0
 
 
 def model_env(model: str, server_url: str) -> Mapping[str, str]:
-    """What the brains find in their environment."""
+    """What the services find in their environment. Speech stays local: the server's key is for its chat model only."""
+    speech = {"BOTEL_STT": "local", "BOTEL_TTS": "local"}
     if model == "offline":
-        return {"BRAIN_MODEL": "offline"}
-    return {"BRAIN_MODEL": "openai", "OPENAI_BASE_URL": server_url, "OPENAI_API_KEY": "local"}
+        return {**speech, "BRAIN_MODEL": "offline"}
+    return {**speech, "BRAIN_MODEL": "openai", "OPENAI_BASE_URL": server_url, "OPENAI_API_KEY": "local"}
 
 
 @contextmanager

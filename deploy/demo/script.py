@@ -37,7 +37,7 @@ SCRIPT: tuple[Say | Write, ...] = (
         text_meanwhile="By the way, I am allergic to nuts.",
     ),
     Say("yes please book that for me", expect=("booked",)),
-    Write("Is there anywhere to park my car?", expect=("park",)),
+    Write("Is there anywhere to park my car?", expect=("garage",)),
     Say("did you get the message i wrote to you", expect=("nuts",)),
     Say("thank you very much that is everything goodbye"),
 )

@@ -185,6 +185,9 @@ def pip_setting(name: str) -> str:
     told = os.environ.get("PIP_" + name.upper().replace("-", "_"))
     if told:
         return told
+    own = os.environ.get("PIP_CONFIG_FILE", "")
+    if own == os.devnull:
+        return ""
     home = Path.home()
     files: list[str | Path] = [
         "/etc/xdg/pip/pip.conf",
@@ -192,7 +195,7 @@ def pip_setting(name: str) -> str:
         home / ".pip/pip.conf",
         home / ".config/pip/pip.conf",
     ]
-    files += [home / "Library/Application Support/pip/pip.conf", os.environ.get("PIP_CONFIG_FILE", os.devnull)]
+    files += [home / "Library/Application Support/pip/pip.conf", own or os.devnull]
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(files)
     return next((parser[part][name] for part in ("install", "global") if parser.has_option(part, name)), "")

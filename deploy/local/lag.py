@@ -27,7 +27,10 @@ def lag_table(shards: Sequence[ShardStats]) -> list[str]:
     lines = [HEAD]
     for shard in shards:
         lines += [_row(group) for group in shard.groups]
-        lines.append(f"{shard.shard} brains alive: {shard.workers_alive}, dead letters: {shard.dead_letters}")
+        lines.append(
+            f"{shard.shard} turns waiting: {shard.turns_waiting}, brains alive: {shard.workers_alive}, "
+            f"dead letters: {shard.dead_letters}"
+        )
     return lines
 
 

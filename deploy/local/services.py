@@ -52,7 +52,8 @@ SERVICES: tuple[Service, ...] = (
         argv=_module("voice_gateway"),
         port_name="VOICE",
         port=8082,
-        env={"BOTEL_VOICE_PORT": "{port}", "BOTEL_HEALTH_PORT": "{port}"},
+        env={"BOTEL_VOICE_PORT": "{port}"},
+        grace_s=30.0,
     ),
     Service(
         name="text_gateway",
@@ -60,6 +61,7 @@ SERVICES: tuple[Service, ...] = (
         port_name="TEXT",
         port=8080,
         env={"BOTEL_TEXT_PORT": "{port}"},
+        grace_s=30.0,
     ),
 )
 """The real ones. Tests give a table of their own."""

@@ -49,7 +49,7 @@ def _chunk(entry: Entry) -> str:
     chunk = decode_chunk(entry.fields)
     if isinstance(chunk, EventCopy):
         return ""
-    gateway = entry.stream.rpartition(":")[2]
+    gateway = entry.stream.rpartition(":")[2][-12:]
     end = f" end: {chunk.end.value}" if chunk.end else ""
     text = f"to {gateway} epoch {chunk.epoch} at {chunk.offset} {_quoted(chunk.text)}{end}"
     return _line("chunk", chunk.conversation_id, chunk.turn_id, text)

@@ -90,8 +90,7 @@ class Commands:
         return self._enqueue(str(parts[0]), pack(parts))
 
     def _enqueue(self, name: str, packed: bytes) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._keeper is None or self._keeper.done():
             future.set_exception(BusUnavailable("the bus is not started"))
             return future

@@ -61,10 +61,11 @@ class TurnQueue:
             ],
             [self._worker, activation.entry_id, conversation, token, self._bus.settings.max_attempts],
         )
-        view = self._view(conversation)
+        context, entries = self._view(conversation)
         reply = await claimed
         if reply[0] != b"run":
-            view.cancel()
+            context.cancel()
+            entries.cancel()
             return str(reply[0].decode())
         grant = Grant(
             conversation_id=conversation,
@@ -77,14 +78,13 @@ class TurnQueue:
             subscriber_version=reply[7],
             subscribers=tuple(gateway.decode() for gateway in reply[8]),
         )
-        context, entries = await view
-        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
+        return Claimed(grant, decode_context(await context), decode_log(reversed(await entries)))
 
     async def following(self, conversation: str, committed: Committed) -> Claimed:
         """The turn that a commit granted in place, with the conversation as it stands."""
         assert committed.item is not None
         gateways = self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1)
-        context, entries = await self._view(conversation)
+        context, entries = self._view(conversation)
         grant = Grant(
             conversation_id=conversation,
             epoch=committed.epoch,
@@ -96,7 +96,7 @@ class TurnQueue:
             subscriber_version=committed.version,
             subscribers=tuple(gateway.decode() for gateway in await gateways),
         )
-        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
+        return Claimed(grant, decode_context(await context), decode_log(reversed(await entries)))
 
     async def commit(
         self,
@@ -147,9 +147,10 @@ class TurnQueue:
         await self._bus.commands.send("XADD", self._keys.dead, "MAXLEN", "~", 10_000, "*", "b", body, "why", reason)
         await self._bus.commands.send("XACK", self._keys.turns, TURN_GROUP, entry_id)
 
-    def _view(self, conversation: str) -> asyncio.Future[Any]:
+    def _view(self, conversation: str) -> tuple[asyncio.Future[Any], asyncio.Future[Any]]:
+        """Context and log tail, asked for in the same batch."""
         commands, keys = self._bus.commands, self._keys
-        return asyncio.gather(
+        return (
             commands.send("HGETALL", keys.context(conversation)),
             commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail),
         )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from libs.bus.answering import Answering
@@ -116,6 +116,7 @@ class Worker:
                     self._slots.give(taken - len(entries))
                 for entry in entries:
                     self._take(shard, entry)
+                await _let_go_on(entries)
         finally:
             await reader.close()
 
@@ -166,6 +167,13 @@ class Worker:
                         shard.cancel(entry)
         finally:
             await reader.close()
+
+
+async def _let_go_on(entries: Sequence[Entry]) -> None:
+    """Let the claims of what was read be written before more is asked for: one turn of the loop queues, one writes."""
+    if entries:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 class _Shard:

@@ -126,6 +126,7 @@ class _Reply:
         self._usage: UsageMetadata | None = None
         self._model = ""
         self._message_id = ""
+        self._raw_blank = True
 
     def take(self, said: Said) -> str:
         """Words that are ready to be emitted."""
@@ -137,9 +138,10 @@ class _Reply:
         self._first_ms = self._first_ms or (time.perf_counter() - self._asked) * 1000
         text = said.text
         if said.message_id != self._message_id:
-            if self._message_id and not text[0].isspace():
+            if self._message_id and not (self._raw_blank or text[0].isspace()):
                 text = " " + text  # a second model message, after tools: not one word with the first
             self._message_id = said.message_id
+        self._raw_blank = text[-1].isspace()
         return self._out(self._seam.feed(self._words.feed(text)))
 
     def rest(self) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+import threading
 from collections.abc import AsyncIterator
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
 GC_THRESHOLD = (50_000, 50, 100)
+TRACE_FLUSH_S = 5.0
 
 
 async def run() -> None:
@@ -90,8 +92,7 @@ async def concierge_of(brain: BrainSettings, model: ModelSettings) -> AsyncItera
     finally:
         await http.aclose()
         await pms.close()
-        # Traces are sent by threads of their own; what they still hold goes out now. Nothing to do without tracing.
-        await asyncio.to_thread(wait_for_all_tracers)
+        await _flush_traces()
 
 
 def calm_garbage_collector() -> None:
@@ -102,6 +103,13 @@ def calm_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
+
+
+async def _flush_traces() -> None:
+    """LangSmith's client sends from threads of its own: give it a moment, but never let it hold up a shutdown."""
+    flush = threading.Thread(target=wait_for_all_tracers, daemon=True)
+    flush.start()
+    await asyncio.to_thread(flush.join, TRACE_FLUSH_S)
 
 
 async def _warm(http: httpx2.AsyncClient, url: str) -> None:

@@ -179,6 +179,7 @@ class Rehearsal:
                 channel=message.channel,
                 text=turn.text,
                 status=status,
+                reason=done.reason if done else "",
                 model=done.model if done else "",
                 usage=done.usage if done else None,
             )

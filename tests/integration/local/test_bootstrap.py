@@ -98,14 +98,16 @@ def project(tmp_path: Path) -> Path:
 
 
 def set_up(
-    project: Path, *, index: str = "", path: Path | None = None, python: str = sys.executable
+    project: Path, *, index: str = "", path: Path | None = None, python: str = sys.executable, **more: str
 ) -> tuple[int, str]:
     env = {
         "PATH": str(path or project / "empty"),
         "HOME": str(project / "home"),
         "BOTEL_SETUP_ROOT": str(project),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_CONFIG_FILE": os.devnull,
     }
+    env |= more
     if index:
         env["PIP_INDEX_URL"] = index
     done = subprocess.run([python, str(SCRIPT)], env=env, capture_output=True, text=True, check=False)
@@ -175,10 +177,8 @@ def test_uv_trusts_the_certificate_that_pip_was_told_of(project: Path) -> None:
     tools.mkdir()
     (tools / "uv").write_text(UV + 'echo "$SSL_CERT_FILE" > "$BOTEL_SETUP_ROOT/cert"\n')
     (tools / "uv").chmod(0o755)
-    (project / "home/.pip").mkdir()
-    (project / "home/.pip/pip.conf").write_text("[global]\ncert = /proxy/ca.pem\n")
 
-    code, told = set_up(project, path=Path(f"{tools}:/bin:/usr/bin"))
+    code, told = set_up(project, path=Path(f"{tools}:/bin:/usr/bin"), PIP_CERT="/proxy/ca.pem")
 
     assert code == 0, told
     assert (project / "cert").read_text() == "/proxy/ca.pem\n"

@@ -90,7 +90,7 @@ async def test_once_prints_one_table(redis_url: str, capsys: object) -> None:
 
     told = capsys.readouterr().out  # type: ignore[attr-defined]
     assert told.startswith("stream")
-    assert "brains alive: 0, dead letters: 0" in told
+    assert "turns waiting: 0, brains alive: 0, dead letters: 0" in told
 
 
 async def _until(tail: StreamTail, *parts: str) -> list[str]:

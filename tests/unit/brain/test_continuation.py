@@ -37,7 +37,12 @@ def continued(draft: str, said: str) -> str:
         ("cut in a word, begun in its middle", "The pool is op", "en from eight.", "The pool is open from eight."),
         ("cut in a word, begun with it", "The pool is op", "open from eight.", "The pool is open from eight."),
         ("cut in a word, three repeated", "The pool is op", "pool is open from eight.", "The pool is open from eight."),
-        ("cut in a word, all repeated", "The pool is op", "The pool is open from eight.", "The pool is open from eight."),
+        (
+            "cut in a word, all repeated",
+            "The pool is op",
+            "The pool is open from eight.",
+            "The pool is open from eight.",
+        ),
         ("cut in a word, a new one after a blank", "The pool is open", " from eight.", "The pool is open from eight."),
         ("cut behind a sentence", "The pool is open.", "So is the spa.", "The pool is open. So is the spa."),
         ("cut before the full stop", "The pool is open", "open. So is the spa.", "The pool is open. So is the spa."),
@@ -54,7 +59,24 @@ def test_a_continued_reply(what: str, draft: str, said: str, whole: str) -> None
 
 def test_every_cut_and_every_overlap_make_the_same_reply() -> None:
     """Whole words are emitted, so a draft ends behind any of them; a model may repeat any number of its last words."""
-    words = "Let me take you through our house by the old harbour , floor by floor .".split()
+    words = [
+        "Let",
+        "me",
+        "take",
+        "you",
+        "through",
+        "our",
+        "house",
+        "by",
+        "the",
+        "old",
+        "harbour",
+        ",",
+        "floor",
+        "by",
+        "floor",
+        ".",
+    ]
     for cut in range(1, len(words)):
         for back in range(cut + 1):
             draft = " ".join(words[:cut]) + " "

@@ -85,11 +85,14 @@ def test_prometheus_asks_every_service_that_is_there() -> None:
 
 
 def test_the_example_of_settings_names_what_people_need_and_no_value_of_a_secret() -> None:
-    lines = dict(
-        line.split("=", 1) for line in Path(".env.example").read_text().splitlines() if re.match(r"[A-Z_]+=", line)
-    )
+    text = Path(".env.example").read_text()
+    lines = {match[1]: match[2] for match in re.finditer(r"(?m)^#?([A-Z][A-Z_]+)=(.*)$", text)}
 
     assert {
+        "BRAIN_MODEL",
+        "BRAIN_AGENT",
+        "BOTEL_STT",
+        "BOTEL_TTS",
         "BOTEL_API_KEY",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",

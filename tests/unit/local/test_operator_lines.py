@@ -118,13 +118,18 @@ def group(**fields: object) -> GroupStats:
 
 
 def lines(one: GroupStats) -> list[str]:
-    return lag_table([ShardStats(shard="botel:{0}:", groups=[one], workers_alive=2, dead_letters=1, turns_waiting=0)])
+    shard = ShardStats(shard="botel:{0}:", groups=[one], workers_alive=2, dead_letters=1, turns_waiting=7)
+    return lag_table([shard])
 
 
 def test_lag_in_numbers_and_ages() -> None:
     row = lines(group(lag=3, pending=2, oldest_waiting_ms=1_500, oldest_in_flight_ms=40, consumers=2))[1]
 
     assert row.split() == [KEYS.turns, "brain", "3", "2", "1.5", "s", "40", "ms", "2"]
+
+
+def test_the_shard_is_summed_up_below() -> None:
+    assert lines(group())[2] == "botel:{0}: turns waiting: 7, brains alive: 2, dead letters: 1"
 
 
 def test_an_unknown_lag_is_not_zero() -> None:
