@@ -1,25 +1,24 @@
 """An agent of your own behind the phone line: `BRAIN_AGENT=examples.florist:make_agent make local`.
 
 Any LangChain agent or compiled graph with a `messages` state will do. This one needs no key, so that it can be tried:
-put your model in the place of the canned one.
+put `create_agent(your_model, your_tools)` in its place.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from langchain.agents import create_agent
-from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AnyMessage
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 
-def make_agent() -> Runnable[Any, Any]:
+async def answer(state: MessagesState) -> dict[str, list[AIMessage]]:
+    """The conversation comes in as messages: what was said and written, and what was heard of the answers."""
+    asked = state["messages"][-1].text
+    return {"messages": [AIMessage(f"You asked: {asked} We have red roses today.")]}
+
+
+def make_agent() -> CompiledStateGraph[Any, Any, Any, Any]:
     """A florist who has roses."""
-
-    async def answer(state: dict[str, list[AnyMessage]]) -> dict[str, list[AnyMessage]]:
-        asked = str(state["messages"][-1].content)
-        model = GenericFakeChatModel(messages=iter([AIMessage(f"You asked about {asked!r}. We have red roses today.")]))
-        return dict(await create_agent(model).ainvoke({"messages": state["messages"]}))
-
-    return RunnableLambda(answer)
+    return StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
