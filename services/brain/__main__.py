@@ -17,6 +17,9 @@ def main() -> int:
     except BotelError as error:
         print(f"brain: {error.code}: {error.detail}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"brain: {error}", file=sys.stderr)
+        return 1
     except ValidationError as error:
         # The values are left out: one of them may be a key.
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

@@ -8,7 +8,8 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx2
@@ -49,25 +50,32 @@ async def run() -> None:
         bus = await stack.enter_async_context(Bus(BusSettings(), BusMetrics(registry), worker_id))
         worker = Worker(bus, worker_id, concierge.answer, slots=brain.slots)
         health = Health(registry, {"redis": bus.ping, "leases": _leases(worker)})
-        stopped = _stop_signals()
-        await worker.start()
-        calm_garbage_collector()
-        _log.info("brain ready", extra={"model": model.kind.value, "agent": brain.agent or "concierge"})
-        side = [
-            asyncio.create_task(serve_health(health, host=watch.health_host, port=watch.health_port)),
-            asyncio.create_task(LoopLag(registry).run()),
-        ]
-        stopping = asyncio.create_task(stopped.wait())
-        await asyncio.wait([stopping, *side], return_when=asyncio.FIRST_COMPLETED)
+        side = [serve_health(health, host=watch.health_host, port=watch.health_port), LoopLag(registry).run()]
+        await _serve(worker, health, side, brain.drain_s)
+
+
+async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, Any, None]], drain_s: float) -> None:
+    """Work until told to stop or until something breaks. Redis may come later: health tells that it is missing."""
+    stopping = asyncio.create_task(_stop_signal())
+    starting = asyncio.create_task(worker.start())
+    tasks = [stopping, starting, *map(asyncio.create_task, side)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not starting.exception():
+            calm_garbage_collector()
+            _log.info("brain ready")
+            await asyncio.wait([task for task in tasks if task is not starting], return_when=asyncio.FIRST_COMPLETED)
         health.drain()
         _log.info("brain drains", extra={"in_flight": worker.in_flight})
-        await worker.drain(brain.drain_s)
-        for task in (stopping, *side):
+        if starting.done() and not starting.exception():
+            await worker.drain(drain_s)
+    finally:
+        for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(stopping, *side, return_exceptions=True)
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
 
 
 @contextlib.asynccontextmanager
@@ -132,9 +140,9 @@ def _leases(worker: Worker) -> Check:
     return check
 
 
-def _stop_signals() -> asyncio.Event:
+async def _stop_signal() -> None:
+    """Returns on the first SIGTERM or SIGINT."""
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
-    return stopped
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    await stopped.wait()

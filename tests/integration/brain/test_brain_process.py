@@ -11,6 +11,7 @@ import pytest
 from libs.contracts.events import ReplyGenerated, ReplyStatus, ToolCompleted, ToolRequested
 from tests.eventually import eventually
 from tests.integration.brain.brains import running_brains, start_brain, visiting
+from tests.servers.redis import RedisServer
 
 TOUR = "Let me take you through the house."
 
@@ -90,7 +91,6 @@ async def test_a_cancel_stops_a_reply(redis_url: str, tmp_path: Path) -> None:
         ({"BRAIN_AGENT": "no.such:agent"}, b"brain: agent-not-usable: BRAIN_AGENT='no.such:agent'"),
         ({"BRAIN_MODEL": "openai"}, b"brain: model-not-configured:"),
         ({"BRAIN_MODEL": "parrot"}, b"brain: settings: BRAIN_MODEL"),
-        ({"REDIS_URL": "redis://127.0.0.1:1/0", "BOTEL_BUS_COMMAND_TIMEOUT_MS": "200"}, b"brain: bus-unavailable:"),
     ],
 )
 async def test_what_is_wrong_is_said_in_one_line(
@@ -104,9 +104,18 @@ async def test_what_is_wrong_is_said_in_one_line(
     assert b"Traceback" not in told
 
 
-async def test_a_brain_comes_back_when_redis_does(own_redis: object, tmp_path: Path) -> None:
-    server = own_redis
-    url, stop, start = server.url, server.stop, server.start  # type: ignore[attr-defined]
+async def test_without_redis_a_brain_waits_and_still_obeys(tmp_path: Path) -> None:
+    brain = await start_brain("redis://127.0.0.1:1/0", tmp_path / "h.sqlite3")
+    try:
+        await eventually(lambda: brain.ask("/healthz"), within_s=40)
+        assert await brain.ask("/readyz") == ""
+        assert await brain.end(signal.SIGTERM) == 0
+    finally:
+        await brain.end(signal.SIGKILL)
+
+
+async def test_a_brain_comes_back_when_redis_does(own_redis: RedisServer, tmp_path: Path) -> None:
+    url, stop, start = own_redis.url, own_redis.stop, own_redis.start
     async with running_brains(1, url, tmp_path / "h.sqlite3") as [brain]:
 
         async def not_ready() -> bool:
