@@ -20,6 +20,9 @@ _UTTERANCE_SILENCE_S = 0.35
 """Silence that ends an utterance for the local recogniser: its words are there before the turn is over."""
 
 
+_Part = stt.STT[Any] | tts.TTS[Any]
+
+
 @dataclass(frozen=True)
 class Speech:
     """What a session hears and speaks with."""
@@ -27,11 +30,13 @@ class Speech:
     stt: stt.STT[Any]
     tts: tts.TTS[Any]
     vad: vad.VAD
+    parts: tuple[_Part, ...] = ()
+    """What adapters do not close."""
 
     async def close(self) -> None:
         """Let go of connections and retries of this call."""
-        await self.stt.aclose()
-        await self.tts.aclose()
+        for part in (self.stt, self.tts, *self.parts):
+            await part.aclose()
 
 
 class SpeechFactory:
@@ -41,6 +46,7 @@ class SpeechFactory:
         """Raises `VoiceUnavailable` when a provider is named without its key or package."""
         self._settings, self._http = settings, http
         self._stt_order, self._tts_order = settings.stt_order(), settings.tts_order()
+        _check_keys(settings, {*self._stt_order, *self._tts_order})
         self._espeak = Espeak() if TtsProvider.LOCAL in self._tts_order else None
         self._pool = RecogniserPool() if SttProvider.LOCAL in self._stt_order else None
 
@@ -54,10 +60,12 @@ class SpeechFactory:
         detector = inference.VAD(min_silence_duration=0.25)
         recognisers = [self._stt(provider) for provider in self._stt_order]
         voices = [self._tts(provider) for provider in self._tts_order]
+        aligned = [_aligned(voice) for voice in voices]
         return Speech(
             stt=recognisers[0] if len(recognisers) == 1 else stt.FallbackAdapter(recognisers, vad=detector),
-            tts=voices[0] if len(voices) == 1 else tts.FallbackAdapter(voices),
+            tts=aligned[0] if len(aligned) == 1 else tts.FallbackAdapter(aligned),
             vad=detector,
+            parts=(*recognisers, *voices),
         )
 
     def close(self) -> None:
@@ -72,14 +80,14 @@ class SpeechFactory:
                     model=settings.deepgram_stt_model,
                     language=settings.language,
                     interim_results=True,
-                    api_key=_key(settings.deepgram_api_key.get_secret_value(), "DEEPGRAM_API_KEY"),
+                    api_key=settings.deepgram_api_key.get_secret_value(),
                     base_url=f"{settings.deepgram_base_url}/v1/listen",
                     http_session=self._http,
                 )
             case SttProvider.OPENAI:
                 return openai.STT(
                     model=settings.openai_stt_model,
-                    api_key=_key(settings.openai_api_key.get_secret_value(), "OPENAI_API_KEY"),
+                    api_key=settings.openai_api_key.get_secret_value(),
                     base_url=settings.openai_base_url,
                 )
             case SttProvider.LOCAL:
@@ -93,7 +101,7 @@ class SpeechFactory:
                 return openai.TTS(
                     model=settings.openai_tts_model,
                     voice=settings.openai_tts_voice,
-                    api_key=_key(settings.openai_api_key.get_secret_value(), "OPENAI_API_KEY"),
+                    api_key=settings.openai_api_key.get_secret_value(),
                     base_url=settings.openai_base_url,
                     response_format="pcm",
                 )
@@ -101,13 +109,13 @@ class SpeechFactory:
                 return elevenlabs.TTS(
                     voice_id=settings.elevenlabs_voice_id,
                     model=settings.elevenlabs_model,
-                    api_key=_key(settings.elevenlabs_api_key.get_secret_value(), "ELEVENLABS_API_KEY"),
+                    api_key=settings.elevenlabs_api_key.get_secret_value(),
                     http_session=self._http,
                 )
             case TtsProvider.DEEPGRAM:
                 return deepgram.TTS(
                     model=settings.deepgram_tts_model,
-                    api_key=_key(settings.deepgram_api_key.get_secret_value(), "DEEPGRAM_API_KEY"),
+                    api_key=settings.deepgram_api_key.get_secret_value(),
                     base_url=f"{settings.deepgram_base_url}/v1/speak",
                     http_session=self._http,
                 )
@@ -116,7 +124,18 @@ class SpeechFactory:
                 return EspeakTTS(self._espeak, Voice(settings.local_voice, settings.local_voice_rate))
 
 
-def _key(value: str, name: str) -> str:
-    if not value:
-        raise VoiceUnavailable(f"{name} is not set")
-    return value
+def _aligned(voice: tts.TTS[Any]) -> tts.TTS[Any]:
+    """The voice with times for its text, by sentence if it has none by word: they tell what the guest heard."""
+    return voice if voice.capabilities.aligned_transcript else tts.StreamAdapter(tts=voice)
+
+
+def _check_keys(settings: SpeechSettings, wanted: set[SttProvider | TtsProvider]) -> None:
+    keys = {
+        "deepgram": ("DEEPGRAM_API_KEY", settings.deepgram_api_key),
+        "openai": ("OPENAI_API_KEY", settings.openai_api_key),
+        "elevenlabs": ("ELEVENLABS_API_KEY", settings.elevenlabs_api_key),
+    }
+    for provider in sorted(wanted):
+        name, key = keys.get(provider.value, ("", None))
+        if key is not None and not key.get_secret_value():
+            raise VoiceUnavailable(f"{provider.value} is wanted for speech and {name} is not set")

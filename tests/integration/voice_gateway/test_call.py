@@ -30,11 +30,6 @@ LONG = (
 
 
 @pytest.fixture
-def espeak() -> Espeak:
-    return Espeak()
-
-
-@pytest.fixture
 async def speech() -> AsyncIterator[Speech]:
     async with aiohttp.ClientSession() as http:
         factory = SpeechFactory(SpeechSettings(stt="local", tts="local"), http)
