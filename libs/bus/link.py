@@ -79,19 +79,17 @@ class Link:
 
     async def connect_once(self) -> None:
         """One try; `LinkDown` with the reason when Redis does not answer."""
-        connection = self._make()
+        connection, asked = self._make(), _cancel_requests()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
+            if _cancel_requests() > asked:  # redis-py can lose a cancellation that comes while it connects
+                raise asyncio.CancelledError
         except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise LinkDown(f"Redis does not answer: {error}") from error
         except asyncio.CancelledError:
             await connection.disconnect(nowait=True)
             raise
-        task = asyncio.current_task()
-        if task and task.cancelling():  # redis-py can lose a cancellation that comes while it connects
-            await connection.disconnect(nowait=True)
-            raise asyncio.CancelledError
         self._adopt(connection)
         if self._connected_before:
             self._observer.reconnected(self._name)
@@ -170,3 +168,8 @@ class _Replies(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._link._end(self._transport, str(error or "closed by the server"))
+
+
+def _cancel_requests() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

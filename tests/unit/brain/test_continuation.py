@@ -37,7 +37,12 @@ def continued(draft: str, said: str) -> str:
         ("cut in a word, begun in its middle", "The pool is op", "en from eight.", "The pool is open from eight."),
         ("cut in a word, begun with it", "The pool is op", "open from eight.", "The pool is open from eight."),
         ("cut in a word, three repeated", "The pool is op", "pool is open from eight.", "The pool is open from eight."),
-        ("cut in a word, all repeated", "The pool is op", "The pool is open from eight.", "The pool is open from eight."),
+        (
+            "cut in a word, all repeated",
+            "The pool is op",
+            "The pool is open from eight.",
+            "The pool is open from eight.",
+        ),
         ("cut in a word, a new one after a blank", "The pool is open", " from eight.", "The pool is open from eight."),
         ("cut behind a sentence", "The pool is open.", "So is the spa.", "The pool is open. So is the spa."),
         ("cut before the full stop", "The pool is open", "open. So is the spa.", "The pool is open. So is the spa."),

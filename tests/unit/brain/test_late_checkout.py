@@ -56,9 +56,7 @@ def test_what_is_offered(requested: time, next_arrival: time | None, until: time
         ({"departure": TODAY - timedelta(days=1)}, time(14), None, Reason.NO_STAY),
     ],
 )
-def test_what_is_refused(
-    change: dict[str, object], requested: time, next_arrival: time | None, reason: Reason
-) -> None:
+def test_what_is_refused(change: dict[str, object], requested: time, next_arrival: time | None, reason: Reason) -> None:
     stay = replace(STAY, **change)  # type: ignore[arg-type]
     refusal = quote(HOTEL, stay, requested=requested, next_arrival=next_arrival, today=TODAY)
 
