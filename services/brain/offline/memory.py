@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from services.brain.domain.marks import Line
@@ -37,12 +38,23 @@ _COMMON = word_set(
 )
 _ASKING = word_set("what when where which who how do did does is am are was can could remember tell remind know")
 MAX_QUOTE_CHARS = 240
+_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
+_OPENING = re.compile(
+    r"^(?:(?:hi|hello|oh|and|also|by the way|just so you know|for your information|please note that)[,:]? +)+", re.I
+)
+
+
+def statement(text: str) -> str:
+    """What a message tells, without what it asks beside it and without `by the way`; the whole text if it only asks."""
+    sentences = _BETWEEN_SENTENCES.split(text.strip())
+    told = [part for part in sentences if not part.endswith("?") and not is_question(words_of(part))]
+    return _OPENING.sub("", " ".join(told) or text)
 
 
 def to_you(text: str) -> str:
-    """`my taxi is at nine` as `your taxi is at nine`."""
+    """`By the way, my taxi is at nine.` as `your taxi is at nine`."""
     swapped: list[str] = []
-    for word in text.split():
+    for word in statement(text).split():
         plain = word.lower().rstrip(".,!?;:")
         tail = word[len(plain) :]
         swapped.append(_SWAPPED[plain] + tail if plain in _SWAPPED else word)
