@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from libs.bus.bus import Bus, new_id
+from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler
 from libs.bus.lease import Reaper
 from libs.bus.queue import Claimed, Committed, TurnQueue
@@ -69,6 +70,7 @@ class Answering:
         self._now_ms = now_ms
         self.runs: dict[str, Run | None] = {}
         """None between a claim being sent and the run being known."""
+        self._claims = itertools.count()
         self._busy: dict[str, _Busy] = {}
         self._withdrawn: dict[str, str] = {}
         """Turn cancelled while its run was not known yet, by conversation."""
@@ -121,7 +123,7 @@ class Answering:
     async def _take(self, activation: Activation) -> None:
         conversation, started = activation.conversation_id, time.monotonic()
         try:
-            claimed = await self._claim(activation, new_id("claim"))
+            claimed = await self._claim(activation, f"claim-{next(self._claims)}")
             if isinstance(claimed, str):
                 _log.info("turn not taken", extra={"conversation_id": conversation, "reason": claimed})
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 
 from redis.exceptions import ResponseError
@@ -12,6 +13,7 @@ from libs.bus.observer import NullObserver, Observer
 from libs.bus.reader import Reader
 from libs.bus.scripts import load_scripts
 from libs.bus.settings import BusSettings
+from libs.contracts.chunks import EventCopy
 from libs.contracts.keys import Keys, shard_of
 
 
@@ -21,13 +23,15 @@ def new_id(kind: str) -> str:
 
 
 class Bus:
-    """Use as `async with Bus(settings) as bus`. `BusUnavailable` on entry when Redis does not answer."""
+    """Use as `async with Bus(settings) as bus`. Starts without Redis too: commands then fail with `BusUnavailable`."""
 
     def __init__(self, settings: BusSettings, observer: Observer | None = None, name: str = "process") -> None:
         self.settings = settings
         self.observer: Observer = observer or NullObserver()
         self.name = name
         self.shards = tuple(Keys(shard) for shard in range(settings.shards))
+        self.local_gateways: dict[str, Callable[[EventCopy], None]] = {}
+        """Feeds of this process, by gateway id: copies of events that it writes itself need not go through Redis."""
         self.commands = Commands(settings, self.observer, load_scripts(), name)
 
     def keys(self, property_id: str) -> Keys:

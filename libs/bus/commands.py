@@ -1,21 +1,21 @@
-"""One ordered, auto-batched command connection.
+"""One ordered, pipelined command connection.
 
-What is queued while a batch is on its way goes out together as the next one: no timer, one batch in flight, and the
-server sees the commands in the order in which they were called. After a broken connection the batch is sent again:
-every script of the bus is repeatable, and so are the plain commands used here.
+What is called in one turn of the event loop is written together in the next; nothing waits for the replies of what was
+written before, and the server sees the commands in the order in which they were called. After a broken connection
+whatever has no reply is sent again, in the same order: every script of the bus is repeatable, and so are the plain
+commands used here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
+from redis.exceptions import ResponseError
 
 from libs.bus.link import Link, LinkDown, Part, pack
 from libs.bus.observer import Observer
@@ -23,15 +23,21 @@ from libs.bus.scripts import Script
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 
-_MAX_BATCH = 512
-_log = logging.getLogger(__name__)
+_RETRY_S = 0.5
+"""How long one try to connect may take."""
 
 
 class _Command:
     __slots__ = ("future", "name", "packed", "since")
 
-    def __init__(self, name: str, packed: bytes, future: asyncio.Future[Any], since: float) -> None:
-        self.name, self.packed, self.future, self.since = name, packed, future, since
+    def __init__(self, name: str, packed: bytes, future: asyncio.Future[Any] | None, since: float) -> None:
+        self.name, self.packed, self.since = name, packed, since
+        self.future = future
+        """None: nobody asks for the reply."""
+
+    @property
+    def wanted(self) -> bool:
+        return self.future is not None and not self.future.done()
 
 
 class Commands:
@@ -40,34 +46,40 @@ class Commands:
     def __init__(self, settings: BusSettings, observer: Observer, scripts: Mapping[str, Script], name: str) -> None:
         self._timeout_s = settings.command_timeout_ms / 1000
         self._observer = observer
-        self._scripts = scripts
         self._prefixes = {name: (b"EVALSHA", one.sha.encode()) for name, one in scripts.items()}
-        self._link = Link(settings, observer, name=name, read_timeout_s=self._timeout_s)
+        self._loads = [pack((b"SCRIPT", b"LOAD", one.text)) for one in scripts.values()]
+        self._link = Link(settings, observer, name=name, on_reply=self._take, on_lost=self._lose)
         self._queue: deque[_Command] = deque()
-        self._wake = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
+        """Not yet written."""
+        self._sent: deque[_Command] = deque()
+        """Written, in the order of the replies to come."""
+        self._scripts_lost = False
+        """The scripts are to be written before the queue."""
+        self._flush_due = False
+        self._heard = 0.0
+        self._broken = asyncio.Event()
+        self._reason = "Redis does not answer: check REDIS_URL and that it runs"
+        self._keeper: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
         return self._link.connected
 
     async def start(self) -> None:
-        """Connect and load the scripts. `BusUnavailable` if Redis does not answer within the command timeout."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._connect()
-        except TimeoutError as error:
-            raise BusUnavailable("Redis does not answer: check REDIS_URL and that it runs") from error
-        self._pump = asyncio.create_task(self._run(), name="bus-commands")
+        """Begin to connect. Does not wait for Redis: a command does, up to its timeout."""
+        self._broken.set()
+        self._keeper = asyncio.create_task(self._keep(), name="bus-commands")
+        with contextlib.suppress(BusUnavailable):
+            await self.send("PING")
 
     async def close(self) -> None:
         """Stop; commands that still wait fail with `BusUnavailable`."""
-        if self._pump:
-            self._pump.cancel()
+        if self._keeper:
+            self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
-        self._fail(self._queue, "the bus was closed")
-        await self._link.close()
+                await self._keeper
+        self._link.close()
+        self._fail((*self._sent, *self._queue), "the bus was closed")
 
     def call(self, script: str, keys: Sequence[Part], args: Sequence[Part]) -> asyncio.Future[Any]:
         """Queue a script. The reply is Redis's, with bytes for strings."""
@@ -79,93 +91,102 @@ class Commands:
 
     def _enqueue(self, name: str, packed: bytes) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self._pump is None or self._pump.done():
+        if self._keeper is None or self._keeper.done():
             future.set_exception(BusUnavailable("the bus is not started"))
             return future
         self._queue.append(_Command(name, packed, future, time.monotonic()))
-        self._wake.set()
+        self._flush_soon()
         return future
 
-    async def _run(self) -> None:
-        while True:
-            if not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
-            try:
-                await self._deliver(batch)
-            except asyncio.CancelledError:
-                self._fail(batch, "the bus was closed")
-                raise
-            except Exception as error:  # nobody may be left waiting for ever
-                _log.exception("batch failed")
-                self._fail(batch, f"the batch failed: {error!r}")
-                await self._link.close()
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
-    async def _deliver(self, batch: list[_Command]) -> None:
-        """Send until every command has its answer or has waited too long."""
-        while batch:
-            try:
-                replies = await self._link.exchange(b"".join(one.packed for one in batch), len(batch))
-            except LinkDown as error:
-                batch = await self._reconnect(batch, error.detail)
-                continue
-            batch = self._settle(batch, replies)
-            if batch:  # NOSCRIPT: Redis lost its script cache
-                batch = self._give_up_late(batch, "Redis does not keep its scripts")
-                await self._load_scripts()
+    def _flush(self) -> None:
+        self._flush_due = False
+        if not self._link.connected:
+            return  # the keeper flushes when it has connected
+        if not self._sent:
+            self._heard = time.monotonic()
+        commands = [*(self._load() if self._scripts_lost else ()), *self._queue]
+        self._scripts_lost = False
+        self._queue.clear()
+        self._sent.extend(commands)
+        self._link.write(b"".join([one.packed for one in commands]))
 
-    def _settle(self, batch: Sequence[_Command], replies: Sequence[Any]) -> list[_Command]:
-        """Give the answers out; return the commands that must be sent again.
+    def _load(self) -> Iterable[_Command]:
+        return [_Command("SCRIPT", packed, None, 0.0) for packed in self._loads]
 
-        That is everything from the first script that was not found: what was called after it is not done before it.
-        """
-        again: list[_Command] = []
-        now = time.monotonic()
-        for one, reply in zip(batch, replies, strict=True):
-            if again or isinstance(reply, NoScriptError):
-                again.append(one)
-            elif one.future.done():
-                continue
-            elif isinstance(reply, ResponseError):
-                one.future.set_exception(_typed(reply))
+    def _take(self, reply: Any) -> None:
+        """The reply of the oldest command that has none."""
+        one = self._sent.popleft()
+        self._heard = now = time.monotonic()
+        future = one.future
+        if future is None or future.done():
+            return
+        if isinstance(reply, ResponseError):
+            if str(reply).startswith("NOSCRIPT"):  # Redis lost its script cache: the command did nothing
+                self._send_again(one)
             else:
-                self._observer.script(one.name, (now - one.since) * 1000)
-                one.future.set_result(reply)
-        return again
+                future.set_exception(_typed(reply))
+        else:
+            self._observer.script(one.name, (now - one.since) * 1000)
+            future.set_result(reply)
 
-    async def _reconnect(self, batch: list[_Command], reason: str) -> list[_Command]:
-        """Connect again; meanwhile fail what has waited too long. Returns what is still to be sent."""
+    def _send_again(self, first: _Command) -> None:
+        """With everything that was called after it: nothing is done before what was called earlier."""
+        owed = [one for one in (first, *self._sent) if one.wanted]
+        late = [one for one in owed if one.since < time.monotonic() - self._timeout_s]
+        self._fail(late, "Redis does not keep its scripts")
+        self._sent = deque(_Command(one.name, b"", None, 0.0) for one in self._sent)  # their replies come all the same
+        self._queue.extendleft(one for one in reversed(owed) if one.wanted)
+        self._scripts_lost = True
+        self._flush_soon()
+
+    def _lose(self, reason: str) -> None:
+        """The connection broke: what has no reply is sent again, before what is queued."""
+        owed = [one for one in self._sent if one.wanted]
+        self._sent.clear()
+        self._queue.extendleft(reversed(owed))
+        self._reason = reason
+        self._broken.set()
+
+    async def _keep(self) -> None:
+        """Connect again when the connection broke, and break it off when Redis owes replies and says nothing."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout_s / 4):
+                    await self._broken.wait()
+            if self._sent and time.monotonic() - self._heard > self._timeout_s:
+                self._link.drop("no reply in time")
+            if self._broken.is_set():
+                self._broken.clear()
+                await self._reconnect()
+
+    async def _reconnect(self) -> None:
+        """Connect again; meanwhile fail what has waited too long."""
         while not self._link.connected:
-            batch = self._give_up_late(batch, reason)
-            self._queue = deque(self._give_up_late(self._queue, reason))
+            limit = time.monotonic() - self._timeout_s
+            self._fail([one for one in self._queue if one.since < limit], self._reason)
+            self._queue = deque(one for one in self._queue if one.wanted)
             with contextlib.suppress(TimeoutError, LinkDown):
-                async with asyncio.timeout(min(self._timeout_s, 0.5)):
+                async with asyncio.timeout(min(self._timeout_s, _RETRY_S)):
                     await self._connect()
-        return batch
-
-    def _give_up_late(self, commands: Sequence[_Command] | deque[_Command], reason: str) -> list[_Command]:
-        """Fail what has waited too long; return the rest."""
-        limit = time.monotonic() - self._timeout_s
-        self._fail([one for one in commands if one.since < limit], reason)
-        return [one for one in commands if not one.future.done()]
+        self._flush()
 
     async def _connect(self) -> None:
         await self._link.connect()
-        await self._load_scripts()
+        self._sent.extend(self._load())
+        self._heard = time.monotonic()
+        self._link.write(b"".join(self._loads))
 
-    async def _load_scripts(self) -> None:
-        loads = [pack((b"SCRIPT", b"LOAD", one.text)) for one in self._scripts.values()]
-        with contextlib.suppress(LinkDown):
-            await self._link.exchange(b"".join(loads), len(loads))
-
-    def _fail(self, commands: Sequence[_Command] | deque[_Command], reason: str) -> None:
+    def _fail(self, commands: Iterable[_Command], reason: str) -> None:
         for one in commands:
-            if not one.future.done():
+            if one.future is not None and not one.future.done():
                 one.future.set_exception(BusUnavailable(reason))
 
 
 def _typed(error: ResponseError) -> Exception:
     """What a caller can act on: out of memory, or a disk that is full, is 'later'; anything else is a bug."""
-    later = isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF")
-    return BusUnavailable(f"Redis refused: {error}") if later else error
+    return BusUnavailable(f"Redis refused: {error}") if str(error).startswith(("OOM", "MISCONF")) else error

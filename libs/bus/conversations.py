@@ -10,6 +10,7 @@ import msgspec
 
 from libs.bus.bus import Bus
 from libs.bus.log import decode_context, decode_log
+from libs.contracts.chunks import EventCopy
 from libs.contracts.codec import encode
 from libs.contracts.errors import ConversationBusy, Overloaded, TooLarge, TurnCancelled, UnknownConversation
 from libs.contracts.events import AnyEvent, ConversationOpened, Event, MessageReceived
@@ -169,8 +170,11 @@ class Conversations:
     def _hint(self, property_id: str, conversation: str, number: int, body: bytes, gateways: Iterable[bytes]) -> None:
         """Copy an event to the gateways that follow; they also look for themselves, so a lost copy only delays."""
         keys, cap = self._bus.keys(property_id), self._bus.settings.max_chunk_stream
-        for gateway in gateways:
-            stream = keys.chunks(gateway.decode())
+        for gateway in map(bytes.decode, gateways):
+            if here := self._bus.local_gateways.get(gateway):
+                here(EventCopy(conversation, number, body))
+                continue
+            stream = keys.chunks(gateway)
             sent = self._bus.commands.send(
                 "XADD", stream, "MAXLEN", "~", cap, "*", "c", conversation, "n", number, "b", body
             )

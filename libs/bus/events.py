@@ -81,7 +81,7 @@ class EventConsumer:
         except LinkDown:
             return pending
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
             _log.error("group is gone, made again from the start", extra={"stream": keys.events})
             await self._ensure_group(keys)

@@ -19,7 +19,7 @@ from libs.bus.link import LinkDown
 from libs.bus.loops import persist
 from libs.bus.reader import Entry, Reader
 from libs.bus.subscription import Subscription
-from libs.contracts.chunks import decode_chunk
+from libs.contracts.chunks import Chunk, EventCopy, decode_chunk
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import Keys
 
@@ -76,6 +76,7 @@ class Feed:
             for entry in await reader.read({stream: self._after[stream]}, 512):
                 self._after[stream] = entry.id
                 self._dispatch(entry)
+            await asyncio.sleep(0)  # who waits for these goes on before more is asked for
 
     def _dispatch(self, entry: Entry) -> None:
         try:
@@ -83,6 +84,9 @@ class Feed:
         except MalformedMessage as error:
             _log.warning("chunk left out", extra={"entry": entry.id, "reason": error.detail})
             return
+        self._deliver(item)
+
+    def _deliver(self, item: Chunk | EventCopy) -> None:
         for subscription in tuple(self._followers.get(item.conversation_id, ())):
             subscription.push(item)
 
@@ -105,6 +109,7 @@ class Feed:
         return [self._bus.commands.send("PEXPIRE", stream, _STREAM_MS) for stream in self._after]
 
     async def __aenter__(self) -> Feed:
+        self._bus.local_gateways[self.gateway_id] = self._deliver
         self._loops = [
             asyncio.create_task(persist(partial(self._read, keys), f"feed {keys.prefix}")) for keys in self._bus.shards
         ]
@@ -114,6 +119,7 @@ class Feed:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._bus.local_gateways.pop(self.gateway_id, None)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

@@ -1,4 +1,8 @@
-"""One connection to Redis that is made again, with back-off, when it breaks. redis-py connects; hiredis packs."""
+"""One connection to Redis that is made again, with back-off, when it breaks.
+
+redis-py connects (URL, TLS, AUTH, SELECT); then the transport is ours: hiredis parses replies as they arrive, and they
+are handed on without a task in between.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from libs.bus.observer import Observer
@@ -19,6 +23,8 @@ from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.02, 0.5
+_NOT_SERVING = ("LOADING ", "READONLY ")
+"""Beginnings of error replies of a server that cannot serve now: a later try finds it ready, or the new master."""
 _log = logging.getLogger(__name__)
 
 Part = str | bytes | int
@@ -35,41 +41,56 @@ def pack(parts: Sequence[Part]) -> bytes:
 
 
 class Link:
-    """Send packed commands, read their replies. One user at a time."""
+    """Writes packed commands and hands over their replies, in order.
 
-    def __init__(self, settings: BusSettings, observer: Observer, *, name: str, read_timeout_s: float) -> None:
+    `on_reply` gets each reply, an error reply as a `ResponseError`; `on_lost` is called once, with the reason, when the
+    connection breaks: replies that are still owed will not come.
+    """
+
+    def __init__(
+        self,
+        settings: BusSettings,
+        observer: Observer,
+        *,
+        name: str,
+        on_reply: Callable[[Any], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
         pool = ConnectionPool.from_url(
             settings.redis_url.get_secret_value(),
             protocol=2,
             decode_responses=False,
             socket_connect_timeout=settings.connect_timeout_ms / 1000,
-            socket_timeout=read_timeout_s,
+            socket_timeout=settings.connect_timeout_ms / 1000,
             health_check_interval=0,
             client_name=f"botel-{name}",
         )
         self._make: Callable[[], AbstractConnection] = pool.make_connection
         self._observer = observer
         self._name = name
+        self._on_reply, self._on_lost = on_reply, on_lost
         self._connection: AbstractConnection | None = None
+        self._transport: asyncio.Transport | None = None
         self._connected_before = False
 
     @property
     def connected(self) -> bool:
-        return self._connection is not None
+        return self._transport is not None
 
     async def connect_once(self) -> None:
         """One try; `LinkDown` with the reason when Redis does not answer."""
         connection, asked = self._make(), _cancel_requests()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            _raise_swallowed(asked)
-        except asyncio.CancelledError:
-            await connection.disconnect(nowait=True)
-            raise
+            if _cancel_requests() > asked:  # redis-py can lose a cancellation that comes while it connects
+                raise asyncio.CancelledError
         except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise LinkDown(f"Redis does not answer: {error}") from error
-        self._connection = connection
+        except asyncio.CancelledError:
+            await connection.disconnect(nowait=True)
+            raise
+        self._adopt(connection)
         if self._connected_before:
             self._observer.reconnected(self._name)
         self._connected_before = True
@@ -85,45 +106,67 @@ class Link:
                 await asyncio.sleep(delay * random.uniform(0.5, 1.5))
                 delay = min(delay * 2, _LAST_BACKOFF_S)
 
-    async def exchange(self, packed: bytes, replies: int) -> list[Any]:
-        """Send, and read so many replies; an error reply stands in the list as a `ResponseError`.
-
-        Raises `LinkDown` when the connection broke, with nothing known of the outcome.
-        """
-        connection, asked = self._connection, _cancel_requests()
-        if connection is None:
+    def write(self, packed: bytes) -> None:
+        """Send commands; their replies come in the same order. `LinkDown` when not connected."""
+        if self._transport is None:
             raise LinkDown("Redis is not connected")
-        try:
-            await connection.send_packed_command(packed, check_health=False)
-            _raise_swallowed(asked)
-            return [await self._reply(connection) for _ in range(replies)]
-        except (RedisConnectionError, RedisTimeoutError, OSError, ReadOnlyError) as error:
-            await self.close()
-            raise LinkDown(f"Redis broke off: {error}") from error
-        except asyncio.CancelledError:
-            await self.close()  # a reply may still come: this connection is out of step
-            raise
+        self._transport.write(packed)
 
-    async def _reply(self, connection: AbstractConnection) -> Any:
-        try:
-            return await connection.read_response()
-        except ReadOnlyError:
-            raise
-        except ResponseError as error:
-            return error
+    def drop(self, reason: str) -> None:
+        """Break the connection off, and say so to `on_lost`."""
+        if self._close():
+            self._on_lost(f"Redis broke off: {reason}")
 
-    async def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+    def close(self) -> None:
+        """Close without a word to anybody."""
+        self._close()
+
+    def _adopt(self, connection: AbstractConnection) -> None:
+        """Take the transport over from redis-py's streams: nothing is owed on it after the handshake."""
+        assert connection._writer is not None, "redis-py connected without a transport"
+        transport = cast(asyncio.Transport, connection._writer.transport)
+        transport.set_protocol(_Replies(transport, self._on_reply, self._break))
+        self._connection, self._transport = connection, transport
+
+    def _close(self) -> bool:
+        connection, transport = self._connection, self._transport
+        self._connection = self._transport = None
+        if connection is None or transport is None:
+            return False
+        connection._close()  # type: ignore[no-untyped-call]
+        transport.abort()
+        return True
+
+    def _break(self, transport: asyncio.BaseTransport, reason: str) -> None:
+        if transport is self._transport:  # else of a connection that was given up
+            self.drop(reason)
+
+
+class _Replies(asyncio.Protocol):
+    """Parses what one transport brings."""
+
+    def __init__(self, transport: asyncio.Transport, take: Callable[[Any], None], lose: Callable[..., None]) -> None:
+        self._transport, self._take, self._lose = transport, take, lose
+        self._parser = hiredis.Reader(replyError=ResponseError)
+
+    def data_received(self, data: bytes) -> None:
+        parser, take = self._parser, self._take
+        parser.feed(data)
+        try:
+            while (reply := parser.gets()) is not False:  # False: no whole reply; RESP2 has no booleans
+                if self._transport.is_closing():
+                    return  # given up meanwhile
+                if isinstance(reply, ResponseError) and str(reply).startswith(_NOT_SERVING):
+                    self._lose(self._transport, str(reply))
+                else:
+                    take(reply)
+        except hiredis.ProtocolError as error:
+            self._lose(self._transport, str(error))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lose(self._transport, str(error or "closed by the server"))
 
 
 def _cancel_requests() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task else 0
-
-
-def _raise_swallowed(asked: int) -> None:
-    """redis-py sends within `asyncio.wait_for`, which in Python 3.11 may swallow a cancellation."""
-    if _cancel_requests() > asked:
-        raise asyncio.CancelledError

@@ -61,11 +61,11 @@ class TurnQueue:
             ],
             [self._worker, activation.entry_id, conversation, token, self._bus.settings.max_attempts],
         )
-        replies: tuple[Any, ...] = await asyncio.gather(claimed, *self._view(conversation), return_exceptions=True)
-        reply, *view = replies
-        if isinstance(reply, BaseException):
-            raise reply
+        context, entries = self._view(conversation)
+        reply = await claimed
         if reply[0] != b"run":
+            context.cancel()
+            entries.cancel()
             return str(reply[0].decode())
         grant = Grant(
             conversation_id=conversation,
@@ -80,14 +80,13 @@ class TurnQueue:
         )
         if grant.verdict is Verdict.EXHAUSTED:  # what broke every run before may be in the view
             return Claimed(grant, {}, [activation.message] if activation.message else [])
-        return await self._claimed(grant, *_whole(view))
+        return await self._claimed(grant, await context, await entries)
 
     async def following(self, conversation: str, committed: Committed) -> Claimed:
         """The turn that a commit granted in place, with the conversation as it stands."""
         assert committed.item is not None
-        gateways, context, entries = await asyncio.gather(
-            self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1), *self._view(conversation)
-        )
+        gateways = _asked(self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1))
+        context, entries = self._view(conversation)
         grant = Grant(
             conversation_id=conversation,
             epoch=committed.epoch,
@@ -97,9 +96,9 @@ class TurnQueue:
             draft="",
             last_number=committed.number,
             subscriber_version=committed.version,
-            subscribers=tuple(gateway.decode() for gateway in gateways),
+            subscribers=tuple(gateway.decode() for gateway in await gateways),
         )
-        return await self._claimed(grant, context, entries)
+        return await self._claimed(grant, await context, await entries)
 
     async def commit(
         self,
@@ -162,8 +161,8 @@ class TurnQueue:
         """Context, and the end of the log, newest first."""
         commands, keys = self._bus.commands, self._keys
         return (
-            commands.send("HGETALL", keys.context(conversation)),
-            commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail),
+            _asked(commands.send("HGETALL", keys.context(conversation))),
+            _asked(commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail)),
         )
 
     async def _claimed(self, grant: Grant, context: list[bytes], entries: list[Any]) -> Claimed:
@@ -190,12 +189,10 @@ def parse_activation(entry_id: str, fields: dict[bytes, bytes]) -> Activation:
     return Activation(entry_id, conversation, turn, message)
 
 
-def _whole(view: Sequence[Any]) -> Sequence[Any]:
-    """What was read, unless a part of it could not be read."""
-    for part in view:
-        if isinstance(part, BaseException):
-            raise part
-    return view
+def _asked(future: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """A reply that may turn out not to be wanted: its error is nobody's then."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 def _committed(reply: list[Any]) -> Committed:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from redis.exceptions import ResponseError
 
-from libs.bus.link import Link, Part, pack
+from libs.bus.link import Link, LinkDown, Part, pack
 from libs.bus.observer import Observer
 from libs.bus.settings import BusSettings
 
@@ -27,7 +29,9 @@ class Reader:
 
     def __init__(self, settings: BusSettings, observer: Observer, name: str) -> None:
         self._block_ms = settings.block_ms
-        self._link = Link(settings, observer, name=name, read_timeout_s=settings.block_ms / 1000 + _GRACE_S)
+        self._timeout_s = settings.block_ms / 1000 + _GRACE_S
+        self._link = Link(settings, observer, name=name, on_reply=self._take, on_lost=self._lose)
+        self._reply: asyncio.Future[Any] | None = None
 
     @property
     def connected(self) -> bool:
@@ -37,7 +41,7 @@ class Reader:
         await self._link.connect()
 
     async def close(self) -> None:
-        await self._link.close()
+        self._link.close()
 
     async def read(self, streams: dict[str, str], count: int) -> list[Entry]:
         """Entries after the given ids, waiting up to the BLOCK time for the first."""
@@ -53,7 +57,17 @@ class Reader:
         )
 
     async def _exchange(self, parts: Sequence[Part]) -> list[Entry]:
-        (reply,) = await self._link.exchange(pack(parts), 1)
+        self._link.write(pack(parts))
+        loop = asyncio.get_running_loop()
+        self._reply = loop.create_future()
+        silence = loop.call_later(self._timeout_s, self._link.drop, "a blocking read got no reply")
+        try:
+            reply = await self._reply
+        except asyncio.CancelledError:
+            self._link.close()  # a reply may still come: this connection is out of step
+            raise
+        finally:
+            silence.cancel()
         if isinstance(reply, ResponseError):
             raise reply
         return [
@@ -62,3 +76,11 @@ class Reader:
             for entry_id, fields in entries
             if fields is not None  # a pending entry that was trimmed by hand
         ]
+
+    def _take(self, reply: Any) -> None:
+        if self._reply and not self._reply.done():
+            self._reply.set_result(reply)
+
+    def _lose(self, reason: str) -> None:
+        if self._reply and not self._reply.done():
+            self._reply.set_exception(LinkDown(reason))

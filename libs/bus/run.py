@@ -39,6 +39,8 @@ class Run:
         self._grant, self._message, self._events, self._context = grant, message, events, context
         self._gateways = list(grant.subscribers)
         self._version = grant.subscriber_version
+        self._fence = (worker_id, grant.epoch, grant.item.turn_id)
+        self._emit_keys = self._keys_of_emit()
         self._text = bytearray(grant.draft.encode())
         self._sent = 0
         """Bytes handed to emit. A successor's first emit is the whole draft, for gateways that missed a part."""
@@ -154,13 +156,13 @@ class Run:
     async def confirm(self) -> None:
         """Ask Redis whether this run may still go on; it stops if not."""
         if self._task and not self._task.done():
-            outcome, *_ = await self._emit(0, b"", probe=True)
+            outcome, *_ = await self._emit(0, b"")
             if outcome != b"ok":
                 self.stop(outcome.decode())
 
     async def landed(self) -> int:
         """Bytes of the draft that Redis holds for this run, after all that was sent."""
-        reply = await self._emit(self.offset, b"", probe=True)
+        reply = await self._emit(0, b"")
         return int(reply[1]) if len(reply) > 1 else 0
 
     @property
@@ -213,28 +215,17 @@ class Run:
             return
         offset, words = self.unsent()
         self._sent = len(self._text)
-        sent = asyncio.ensure_future(self._emit(offset, words))
-        self._in_flight = sent
+        self._in_flight = sent = self._emit(offset, words)
         sent.add_done_callback(self._landed)
 
-    def _emit(self, offset: int, words: bytes, *, probe: bool = False) -> asyncio.Future[Any]:
-        grant, keys = self._grant, self._keys
-        conversation, settings = grant.conversation_id, self._bus.settings
-        streams = [] if probe else [keys.chunks(gateway) for gateway in self._gateways]
-        return self._bus.commands.call(
-            "emit",
-            [keys.conv(conversation), keys.draft(conversation), *streams],
-            [
-                self._worker,
-                grant.epoch,
-                grant.item.turn_id,
-                0 if probe else offset,
-                words,
-                settings.max_draft_bytes,
-                conversation,
-                settings.max_chunk_stream,
-            ],
-        )
+    def _emit(self, offset: int, words: bytes) -> asyncio.Future[Any]:
+        settings, conversation = self._bus.settings, self._grant.conversation_id
+        limits = (settings.max_draft_bytes, conversation, settings.max_chunk_stream)
+        return self._bus.commands.call("emit", self._emit_keys, (*self._fence, offset, words, *limits))
+
+    def _keys_of_emit(self) -> list[str]:
+        keys, conversation = self._keys, self._grant.conversation_id
+        return [keys.conv(conversation), keys.draft(conversation), *map(keys.chunks, self._gateways)]
 
     def _landed(self, sent: asyncio.Future[Any]) -> None:
         if self._in_flight is sent:
@@ -266,6 +257,7 @@ class Run:
         self._asked = None
         if not asked.cancelled() and asked.exception() is None:
             self._version, self._gateways = version, [gateway.decode() for gateway in asked.result()]
+            self._emit_keys = self._keys_of_emit()
         self._flush()
 
     async def _settle(self) -> None:

@@ -11,6 +11,9 @@ from redis.exceptions import ResponseError
 from libs.bus.bus import Bus
 from libs.contracts.keys import EVENT_GROUPS, TURN_GROUP, Keys
 
+_MAX_COUNTED = 1_000
+"""Conversations whose mailboxes are counted in one reading."""
+
 
 class GroupStats(msgspec.Struct, frozen=True, kw_only=True):
     """One declared group on one stream. Ages are milliseconds by Redis's clock; 0 when there is nothing."""
@@ -34,6 +37,8 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[GroupStats]
     workers_alive: int
     dead_letters: int
+    turns_waiting: int = 0
+    """Turns accepted and not begun, those behind the head of a mailbox included; of the first conversations only."""
 
 
 async def read_stats(bus: Bus) -> list[ShardStats]:
@@ -46,10 +51,24 @@ async def _shard(bus: Bus, keys: Keys) -> ShardStats:
     now = int(clock[0]) * 1000 + int(clock[1]) // 1000
     wanted = [(keys.turns, TURN_GROUP), *((keys.events, group) for group in EVENT_GROUPS)]
     groups = await asyncio.gather(*(_group(bus, stream, group, now) for stream, group in wanted))
-    alive, dead = await asyncio.gather(
-        bus.commands.send("ZCOUNT", keys.leases, now, "+inf"), bus.commands.send("XLEN", keys.dead)
+    alive, dead, waiting = await asyncio.gather(
+        bus.commands.send("ZCOUNT", keys.leases, now, "+inf"),
+        bus.commands.send("XLEN", keys.dead),
+        _turns_waiting(bus, keys),
     )
-    return ShardStats(shard=keys.prefix, groups=list(groups), workers_alive=alive, dead_letters=dead)
+    return ShardStats(
+        shard=keys.prefix, groups=list(groups), workers_alive=alive, dead_letters=dead, turns_waiting=waiting
+    )
+
+
+async def _turns_waiting(bus: Bus, keys: Keys) -> int:
+    """The mailboxes of all activated conversations, less the heads that are being answered."""
+    entries = await bus.commands.send("XRANGE", keys.turns, "-", "+", "COUNT", _MAX_COUNTED)
+    ids = {fields[1].decode() for _, fields in entries if fields[0] == b"c"}
+    states = await asyncio.gather(*(bus.commands.send("HGET", keys.conv(one), "st") for one in ids))
+    depths = await asyncio.gather(*(bus.commands.send("LLEN", keys.mail(one)) for one in ids))
+    waiting: int = sum(depths) - sum(state == b"running" for state in states)
+    return waiting
 
 
 async def _group(bus: Bus, stream: str, group: str, now: int) -> GroupStats:

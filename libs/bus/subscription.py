@@ -64,6 +64,8 @@ class Subscription:
         self._incoming: asyncio.Queue[Chunk | EventCopy | int] = asyncio.Queue()
         self._outgoing: asyncio.Queue[Item | Exception | None] = asyncio.Queue()
         self._sorter: asyncio.Task[None] | None = None
+        self._in_order = False
+        """Nothing waits for the sorter."""
         self._closed = False
 
     @property
@@ -86,12 +88,25 @@ class Subscription:
             raise UnknownConversation("the feed is closed")
         self._sorter = asyncio.create_task(self._sort(), name=f"feed {self.conversation_id}")
 
-    def push(self, item: Chunk | EventCopy) -> None:
-        """Take an entry of the chunk stream. Never waits: a reader that does not keep up is cut off."""
+    def push(self, item: Chunk | EventCopy | int) -> None:
+        """Take an entry of the chunk stream, or the number of the last event. Never waits.
+
+        What fits is handed out at once; what does not waits for the sorter, and all that comes after it too. A reader
+        that does not keep up is cut off.
+        """
+        if self._closed:
+            return
         if self._incoming.qsize() + self._outgoing.qsize() >= _MAX_QUEUE:
             self._fail(SlowFollower())
-        elif not self._closed:
-            self._incoming.put_nowait(item)
+            return
+        try:
+            if self._in_order and self._take(item):
+                return
+        except Exception as error:
+            self._fail(error)
+            return
+        self._in_order = False
+        self._incoming.put_nowait(item)
 
     async def check(self, *, renew: bool) -> None:
         """Look for events whose hint was lost. A conversation that is gone ends the iteration with its error."""
@@ -103,8 +118,8 @@ class Subscription:
                 return
         else:
             last = int(await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n") or 0)
-        if last > self._number and not self._closed:
-            self._incoming.put_nowait(last)
+        if last > self._number:
+            self.push(last)
 
     def close(self) -> None:
         """Stop following; the iteration ends."""
@@ -135,41 +150,46 @@ class Subscription:
         self.close()
 
     async def _sort(self) -> None:
+        """What did not fit when it came: mend what is missing before it."""
         try:
             while True:
+                self._in_order = self._incoming.empty()
                 item = await self._incoming.get()
-                if isinstance(item, Chunk):
-                    await self._take_chunk(item)
-                elif isinstance(item, EventCopy):
-                    await self._take_copy(item)
-                elif item > self._number:
-                    self._bus.observer.healed("log")
-                    await self._heal_events(item)
+                if not self._take(item):
+                    await self._heal(item)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             self._fail(error)
 
-    async def _take_copy(self, copy: EventCopy) -> None:
-        if copy.number == self._number + 1:
-            self._hand_out(copy.number, copy.body)
-        elif copy.number > self._number:
-            self._bus.observer.healed("log")
-            await self._heal_events(copy.number)
+    def _take(self, item: Chunk | EventCopy | int) -> bool:
+        """Hand out what is new in it; False when something before it is missing."""
+        if isinstance(item, Chunk):
+            return self._take_chunk(item)
+        if isinstance(item, int):
+            return item <= self._number
+        if item.number == self._number + 1:
+            self._hand_out(item.number, item.body)
+        return item.number <= self._number
 
-    async def _take_chunk(self, chunk: Chunk) -> None:
+    def _take_chunk(self, chunk: Chunk) -> bool:
         if chunk.epoch < self._floor:
-            return
+            return True
         stitch = self._stitch(chunk.turn_id)
         offset = stitch.delivered
         fit, text = stitch.offer(chunk)
-        if fit is Fit.GAP:
-            self._bus.observer.healed("draft")
-            await self._heal_draft(chunk.turn_id, stitch)
-            offset = stitch.delivered
-            fit, text = stitch.offer(chunk)
         if fit is Fit.TAKEN and (text or chunk.end):
             self._put(Piece(chunk.turn_id, text, offset, chunk.end))
+        return fit is not Fit.GAP
+
+    async def _heal(self, item: Chunk | EventCopy | int) -> None:
+        if isinstance(item, Chunk):
+            self._bus.observer.healed("draft")
+            await self._heal_draft(item.turn_id, self._stitch(item.turn_id))
+            self._take_chunk(item)
+        else:
+            self._bus.observer.healed("log")
+            await self._heal_events(item.number if isinstance(item, EventCopy) else item)
 
     async def _heal_draft(self, turn_id: str, stitch: Stitch) -> None:
         """Fetch the running reply's text so far. When the turn has ended meanwhile, its event brings the text."""

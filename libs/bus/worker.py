@@ -20,9 +20,11 @@ from libs.bus.link import LinkDown
 from libs.bus.loops import persist
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader
+from libs.bus.slots import Slots
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
+_PAUSE_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +49,7 @@ class Worker:
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._bus, self._worker, self._slots_total = bus, worker_id, slots
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._shards = [_Shard(bus, keys, worker_id, handler, now_ms) for keys in bus.shards]
         self._answers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -62,15 +64,24 @@ class Worker:
         return len(self._answers)
 
     async def start(self) -> None:
-        """Take leases and begin to read."""
+        """Take leases and begin to read, as soon as Redis answers."""
         for shard in self._shards:
-            await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
-            await shard.heartbeat.beat()
+            await self._take_lease(shard)
         for shard in self._shards:
             self._spawn(shard.heartbeat.run, f"beat {shard.keys.prefix}")
             self._spawn(partial(shard.reaper.run, shard.heartbeat), f"reap {shard.keys.prefix}")
             self._spawn(partial(self._read_cancels, shard), f"cancels {shard.keys.prefix}")
             self._spawn(partial(self._read_turns, shard), f"turns {shard.keys.prefix}")
+
+    async def _take_lease(self, shard: _Shard) -> None:
+        while True:
+            try:
+                await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
+                await shard.heartbeat.beat()
+                return
+            except BusUnavailable as error:
+                _log.warning("waiting for redis", extra={"reason": error.detail})
+                await asyncio.sleep(_PAUSE_S)
 
     async def drain(self, grace_s: float) -> None:
         """No new turns; running ones may finish within the grace period, the rest are handed over at once."""
@@ -98,19 +109,15 @@ class Worker:
                 await reader.connect()
                 if fresh:
                     await self._reread_pending(shard, reader)
-                await self._slots.acquire()
-                taken = 1
-                while taken < share and not self._slots.locked():
-                    await self._slots.acquire()
-                    taken += 1
+                taken = await self._slots.take(share)
                 entries: list[Entry] = []
                 try:
                     entries = await self._read_some(shard, reader, taken, after=">")
                 finally:
-                    for _ in range(taken - len(entries)):
-                        self._slots.release()
+                    self._slots.give(taken - len(entries))
                 for entry in entries:
                     self._take(shard, entry)
+                await _let_go_on(entries)
         finally:
             await reader.close()
 
@@ -120,7 +127,7 @@ class Worker:
         except LinkDown:
             return []
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
             _log.warning("group made again", extra={"stream": shard.keys.turns})
             await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
@@ -130,11 +137,11 @@ class Worker:
         """What a read before the broken connection delivered to us without our knowing."""
         for entry in await self._read_some(shard, reader, 1_000, after="0"):
             if not shard.answers(entry):
-                await self._slots.acquire()
+                await self._slots.take(1)
                 self._take(shard, entry)
 
     def _take(self, shard: _Shard, entry: Entry) -> None:
-        """Answer in the background; the caller has acquired the slot."""
+        """Answer in the background; the caller has taken the slot."""
         task = asyncio.create_task(shard.take(entry))
         self._answers.add(task)
         task.add_done_callback(self._given)
@@ -142,7 +149,7 @@ class Worker:
 
     def _given(self, task: asyncio.Task[None]) -> None:
         self._answers.discard(task)
-        self._slots.release()
+        self._slots.give()
         self._bus.observer.in_flight(len(self._answers))
         if not task.cancelled() and (error := task.exception()):
             _log.error("answering failed", exc_info=error)
@@ -161,6 +168,13 @@ class Worker:
                         shard.cancel(entry)
         finally:
             await reader.close()
+
+
+async def _let_go_on(entries: Sequence[Entry]) -> None:
+    """Let the claims of what was read be written before more is asked for: one turn of the loop queues, one writes."""
+    if entries:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 class _Shard:

@@ -51,6 +51,7 @@ class BusMetrics:
         self._script = Histogram(
             names.SCRIPT, "Script calls, queueing to reply", ["script"], buckets=SCRIPT_BUCKETS, registry=registry
         )
+        self._scripts: dict[str, Histogram] = {}
         self._reconnects = Counter(names.RECONNECTS, "Connections to Redis made again", ["what"], registry=registry)
 
     def accepted(self, property_id: str, outcome: str) -> None:
@@ -93,7 +94,10 @@ class BusMetrics:
 
     def script(self, name: str, ms: float) -> None:
         """See Observer."""
-        self._script.labels(name).observe(ms / 1000)
+        script = self._scripts.get(name)
+        if script is None:  # looked up once: this is called for every command
+            script = self._scripts[name] = self._script.labels(name)
+        script.observe(ms / 1000)
 
     def reconnected(self, what: str) -> None:
         """See Observer."""

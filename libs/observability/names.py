@@ -47,3 +47,19 @@ WORKERS_ALIVE = "botel_workers_alive"
 DEAD_LETTERS = "botel_dead_letters"
 """Dead letters kept. Label: shard."""
 LAG_READ_FAILED = "botel_lag_read_failed_total"
+STREAM_LENGTH = "botel_stream_length"
+"""Entries on the stream, read ones included. Labels: shard, stream."""
+GROUP_CONSUMERS = "botel_group_consumers"
+GROUP_PRESENT = "botel_group_present"
+"""0: a declared group does not exist, nothing of it is known."""
+
+# The context store.
+STORE_EVENTS = "botel_store_events_total"
+"""Label outcome: new, duplicate, unknown (new, unreadable), stray (no place), healed (found in the log), lost."""
+
+# The voice gateway.
+CALLS = "botel_voice_calls"
+
+# The HTTP services. Label route is the template, never the path.
+HTTP_REQUESTS = "botel_http_request_seconds"
+HTTP_STREAMS = "botel_http_open_streams"

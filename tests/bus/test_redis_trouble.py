@@ -84,9 +84,9 @@ async def test_a_redis_that_stays_away_is_a_typed_error(own_redis: RedisServer) 
 
 async def test_no_redis_at_the_start_says_what_to_check(redis_url: str) -> None:
     settings = BusSettings(redis_url="redis://127.0.0.1:1/0", command_timeout_ms=200)
-    with pytest.raises(BusUnavailable, match="check REDIS_URL"):
-        async with Bus(settings):
-            pass
+    async with Bus(settings) as bus:
+        with pytest.raises(BusUnavailable, match="check REDIS_URL"):
+            await bus.ping()
     unstarted = Bus(BusSettings(redis_url=redis_url))
     with pytest.raises(BusUnavailable, match="not started"):
         await unstarted.ping()

@@ -1,0 +1,101 @@
+# Every target sets the project up first (uv and .venv), unless that is done and newer than the lock.
+# Written for GNU make 3.81 (macOS) and later.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# A Python that the project runs on; `make PYTHON=/path/to/python3.11 setup` chooses another.
+PYTHON = $(shell for p in python3 python3.13 python3.11 python3.12; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+SETUP := $(VENV)/.botel-setup
+LOCAL := $(RUN) -m deploy.local
+
+N ?= 2
+BRAINS ?= 2
+MODEL ?=
+S ?=
+T ?= tests/unit tests/bus tests/integration tests/e2e
+
+##@ Try it
+.PHONY: demo
+demo: $(SETUP) ## A spoken call and text messages through the whole stack; no key (MODEL=openai: the real client, local server)
+	$(RUN) -m deploy.demo $(if $(MODEL),--model $(MODEL))
+
+##@ Run it
+.PHONY: up down ps logs scale local lag tail
+up: $(SETUP) ## The whole stack: Docker Compose when an engine answers, else native in the background (BRAINS=2)
+	@$(LOCAL) up --brains $(BRAINS)
+
+down: $(SETUP) ## End it
+	@$(LOCAL) down
+
+ps: $(SETUP) ## What runs
+	@$(LOCAL) ps
+
+logs: $(SETUP) ## What it writes, followed (S=brain: one service)
+	@$(LOCAL) logs $(S)
+
+scale: $(SETUP) ## Have N brains: make scale N=4
+	@$(LOCAL) scale $(N)
+
+local: $(SETUP) ## The native stack in the foreground, Ctrl-C ends it (BRAINS=2; ports by BOTEL_TEXT_PORT, ...)
+	@$(LOCAL) local --brains $(BRAINS)
+
+lag: $(SETUP) ## Stream lag, live
+	@$(RUN) -m deploy.local.lag
+
+tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
+	@$(RUN) -m deploy.local.tail
+
+##@ Work on it
+.PHONY: setup test check bench fmt doctor clean
+setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
+
+$(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: none is on PATH" >&2; exit 1; }
+	@$(PYTHON) deploy/local/bootstrap.py
+
+test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of them)
+	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest "$$@"
+
+check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules
+
+.PHONY: check-style check-types check-imports check-deploy
+check-style: $(SETUP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(RUN) -m deploy.local.limits
+
+check-types: $(SETUP)
+	$(VENV)/bin/mypy
+
+check-imports: $(SETUP)
+	$(VENV)/bin/lint-imports
+
+check-deploy: $(SETUP)
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(VENV)/bin/hadolint deploy/docker/Dockerfile
+	@if command -v promtool >/dev/null; then cd deploy/prometheus && promtool check config prometheus.yml \
+		&& promtool test rules tests/*.yml; else echo "skipped: promtool is not installed"; fi
+
+bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
+	$(RUN) -m benchmarks
+
+fmt: $(SETUP) ## Format and fix what can be fixed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+doctor: $(SETUP) ## What is found on this machine, and what is missing
+	@$(LOCAL) doctor
+
+clean: ## Remove .venv, .tools, caches and out/; var/ (data) and .env stay
+	rm -rf $(VENV) .tools out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## This
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,169 @@
+"""`python -m deploy.local up|down|ps|logs|scale|local|doctor`: what the Makefile calls."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from deploy.local import background, doctor, native
+from deploy.local.compose import Compose, compose_env
+from deploy.local.env import ensure_api_key, merged_env, read_dotenv
+from deploy.local.redis_server import NoRedis
+from deploy.local.stack import MAX_BRAINS, ROOT, StartFailed
+from deploy.local.state import AlreadyRunning, Files, table
+
+Command = Callable[["Context", argparse.Namespace], int]
+
+
+class Context:
+    """What every command works on."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.dotenv = root / ".env"
+        self.environ = environ
+        self.files = Files(Path(environ.get("BOTEL_VAR") or root / "var"))
+        self.compose = Compose(root, compose_env(merged_env(environ, read_dotenv(self.dotenv))))
+
+    def env(self) -> dict[str, str]:
+        """The environment of the services, with a development key made on first use."""
+        if ensure_api_key(self.dotenv, self.environ):
+            print(f"made a development key: BOTEL_API_KEY in {self.dotenv.name}", flush=True)
+        return merged_env(self.environ, read_dotenv(self.dotenv))
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    command: Command = COMMANDS[arguments.command]
+    try:
+        return command(Context(ROOT, os.environ), arguments)
+    except (background.NotRunning, background.Failed, AlreadyRunning, NoRedis, StartFailed, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _local(context: Context, arguments: argparse.Namespace) -> int:
+    asyncio.run(
+        native.run(
+            context.files.directory,
+            context.env(),
+            brains=arguments.brains,
+            free_ports=arguments.free_ports,
+            background=arguments.background,
+        )
+    )
+    return 0
+
+
+def _up(context: Context, arguments: argparse.Namespace) -> int:
+    env = context.env()
+    context.compose = Compose(context.root, compose_env(env))
+    running = context.files.running()
+    if running:
+        print(f"already up: {running['text_url']}")
+        return 0
+    reason = context.compose.why_not()
+    if not reason and env.get("BOTEL_STACK") != "native":
+        print("starting with Docker Compose")
+        return context.compose.up(arguments.brains)
+    print(f"starting natively, in the background ({reason or 'BOTEL_STACK=native'})", flush=True)
+    command = [sys.executable, "-m", "deploy.local", "local", "--background", "--brains", str(arguments.brains)]
+    command += ["--free-ports"] if arguments.free_ports else []
+    state = background.start(context.files, context.root, env, command)
+    print(table(state["rows"]))
+    print(f"ready {state['text_url']}   make logs, make ps, make scale N=4, make down")
+    return 0
+
+
+def _down(context: Context, _: argparse.Namespace) -> int:
+    if context.files.running():
+        background.stop(context.files)
+        print("the native stack has ended")
+    elif context.compose.runs():
+        return context.compose.down()
+    else:
+        print("nothing runs")
+    return 0
+
+
+def _ps(context: Context, _: argparse.Namespace) -> int:
+    state = context.files.running()
+    if state:
+        print(table(state["rows"]))
+    elif context.compose.runs():
+        return context.compose.ps()
+    else:
+        print("nothing runs")
+    return 0
+
+
+def _logs(context: Context, arguments: argparse.Namespace) -> int:
+    if context.files.running() is None and context.compose.runs():
+        return context.compose.logs(arguments.service, arguments.lines, follow=arguments.follow)
+    if not context.files.log.exists():
+        raise background.NotRunning("no log: nothing has run in the background here")
+    lines = background.follow(context.files.log, arguments.lines, only=arguments.service, on=arguments.follow)
+    for line in lines:
+        print(line, end="", flush=True)
+    return 0
+
+
+def _scale(context: Context, arguments: argparse.Namespace) -> int:
+    if context.files.running() is None and context.compose.runs():
+        return context.compose.scale(arguments.brains)
+    print(table(background.scale(context.files, arguments.brains)["rows"]))
+    return 0
+
+
+def _doctor(context: Context, _: argparse.Namespace) -> int:
+    env = merged_env(context.environ, read_dotenv(context.dotenv))
+    findings = doctor.examine(context.root, env, context.compose, running=context.files.running() is not None)
+    print(doctor.report(findings))
+    return 0 if doctor.can_run(findings) else 1
+
+
+COMMANDS: dict[str, Command] = {
+    "local": _local,
+    "up": _up,
+    "down": _down,
+    "ps": _ps,
+    "logs": _logs,
+    "scale": _scale,
+    "doctor": _doctor,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, about in (("local", "run the stack in the foreground"), ("up", "start it in the background")):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("--brains", type=_brains, default=2)
+        command.add_argument("--free-ports", action="store_true", help="any free ports instead of the usual ones")
+        if name == "local":
+            command.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
+    commands.add_parser("down", help="end it")
+    commands.add_parser("ps", help="what runs")
+    logs = commands.add_parser("logs", help="what it writes")
+    logs.add_argument("service", nargs="?", default="")
+    logs.add_argument("-n", "--lines", type=int, default=100)
+    logs.add_argument("--no-follow", dest="follow", action="store_false")
+    commands.add_parser("scale", help="have this many brains").add_argument("brains", type=_brains)
+    commands.add_parser("doctor", help="what is found and what is missing")
+    return parser
+
+
+def _brains(text: str) -> int:
+    if not text.isdigit() or int(text) > MAX_BRAINS:
+        raise argparse.ArgumentTypeError(f"a number of brains, 0 to {MAX_BRAINS}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The same commands on Docker Compose, for where an engine answers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+AT_LEAST = (2, 24)
+ANSWER_S = 10
+DEVELOPMENT_PROPERTY = "harbour"
+
+
+def compose_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the digest of the development key, which is all that a container may know of it."""
+    key = env.get("BOTEL_API_KEY", "")
+    digests = env.get("BOTEL_API_KEYS") or f"{DEVELOPMENT_PROPERTY}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return {**env, "BOTEL_API_KEYS": digests}
+
+
+class Compose:
+    """Docker Compose in the project's directory."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str], *, docker: str = "docker") -> None:
+        """`environ`: what the file is filled in with; see `compose_env`."""
+        self._root = root
+        self._environ = dict(environ)
+        self._docker = docker
+
+    def why_not(self) -> str:
+        """Why Compose cannot be used here; '' when it can."""
+        if not shutil.which(self._docker, path=self._environ.get("PATH")):
+            return "no docker command"
+        version = self._told("compose", "version", "--short")
+        match = re.match(r"v?(\d+)\.(\d+)", version)
+        if not match:
+            return "docker has no compose plugin"
+        if tuple(map(int, match.groups())) < AT_LEAST:
+            return f"Docker Compose {version.strip()} is older than {'.'.join(map(str, AT_LEAST))}"
+        return "" if self._told("info", "--format", "{{.ServerVersion}}").strip() else "no Docker engine answers"
+
+    def runs(self) -> bool:
+        """Whether containers of this project are up."""
+        return not self.why_not() and bool(self._told("compose", "ps", "--quiet").strip())
+
+    def up(self, brains: int) -> int:
+        return self._do("up", "--detach", "--build", "--wait", "--scale", f"brain={brains}")
+
+    def down(self) -> int:
+        return self._do("down")
+
+    def ps(self) -> int:
+        return self._do("ps")
+
+    def logs(self, service: str, lines: int, *, follow: bool) -> int:
+        chosen = [service] if service else []
+        return self._do("logs", "--tail", str(lines), *(["--follow"] if follow else []), *chosen)
+
+    def scale(self, brains: int) -> int:
+        # `up` keeps the rest as it is, and gives those that go their whole grace.
+        return self._do("up", "--detach", "--no-recreate", "--wait", "--scale", f"brain={brains}", "brain")
+
+    def _do(self, *arguments: str) -> int:
+        return subprocess.run(
+            [self._docker, "compose", *arguments], cwd=self._root, env=self._environ, check=False
+        ).returncode
+
+    def _told(self, *arguments: str) -> str:
+        """What a command writes; '' when it fails or does not answer in time."""
+        try:
+            done = subprocess.run(
+                [self._docker, *arguments],
+                cwd=self._root,
+                env=self._environ,
+                capture_output=True,
+                text=True,
+                timeout=ANSWER_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,73 @@
+"""The table of services that the native stack runs: what each is called with, and how one sees that it is ready.
+
+In `argv` and `env`, names in braces are filled in: {port} and {index} of the process, {var} the data directory, and a
+port of another service as {text_port}, {store_port}, {voice_port}.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+REDIS = "redis"
+BRAIN = "brain"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    name: str
+    argv: tuple[str, ...]
+    port_name: str = ""
+    """Name of its port among those the user may fix, as in BOTEL_TEXT_PORT; '' for any free port."""
+    port: int = 0
+    """The port when the user names none."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str = "/readyz"
+    stage: int = 1
+    """A stage is started when every process of the one before is ready."""
+    grace_s: float = 20.0
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"services.{name}")
+
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        name="context_store",
+        argv=_module("context_store"),
+        port_name="STORE",
+        port=8081,
+        env={"BOTEL_STORE_PORT": "{port}", "BOTEL_STORE_PATH": "{var}/store.sqlite3"},
+    ),
+    Service(
+        name=BRAIN,
+        argv=_module("brain"),
+        env={"BOTEL_HEALTH_PORT": "{port}", "BOTEL_HOTEL_PATH": "{var}/hotel.sqlite3"},
+        grace_s=35.0,
+    ),
+    Service(
+        name="voice_gateway",
+        argv=_module("voice_gateway"),
+        port_name="VOICE",
+        port=8082,
+        env={"BOTEL_VOICE_PORT": "{port}"},
+        grace_s=30.0,
+    ),
+    Service(
+        name="text_gateway",
+        argv=_module("text_gateway"),
+        port_name="TEXT",
+        port=8080,
+        env={"BOTEL_TEXT_PORT": "{port}"},
+        grace_s=30.0,
+    ),
+)
+"""The real ones. Tests give a table of their own."""
+
+EVERY_PROCESS: Mapping[str, str] = {
+    "PYTHONUNBUFFERED": "1",
+    "BOTEL_STORE_URL": "http://127.0.0.1:{store_port}",
+}
+"""Given to every process besides its own."""

@@ -1,0 +1,36 @@
+"""How a process of ours runs: on uvloop where there is one, with a garbage collector that leaves start-up alone.
+
+Every `__main__` starts through `run`; every composition root calls `settle` once, after it has built everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+if sys.platform == "win32":
+    from asyncio import new_event_loop
+else:
+    from uvloop import new_event_loop
+
+T = TypeVar("T")
+
+_THRESHOLDS = (50_000, 50, 100)
+"""Young collections seldom, full ones very seldom: full collections made the tail of the first token four to ten times
+longer at 100 turns at once. What requests leave behind is freed by reference counting."""
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; SIGINT cancels, as with asyncio.run."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def settle() -> None:
+    """Call when all that lives as long as the process is there: it is collected now and never looked at again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)

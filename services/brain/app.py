@@ -1,0 +1,148 @@
+"""The brain's composition root: settings, hotel, model, agent, worker, health, in this order; and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+from langchain_core.tracers.langchain import wait_for_all_tracers
+
+from libs.bus.bus import Bus, new_id
+from libs.bus.settings import BusSettings
+from libs.bus.worker import Worker
+from libs.contracts.errors import BotelError
+from libs.observability.health import Check, Health, serve_health
+from libs.observability.logs import configure
+from libs.observability.loop_lag import LoopLag
+from libs.observability.metrics import BusMetrics, process_registry
+from libs.observability.settings import ObservabilitySettings
+from services.brain.agent import Agent, OwnAgent, load_agent
+from services.brain.answer import Concierge, wall_clock
+from services.brain.models import address, http_client, make_model, model_name
+from services.brain.pms.retrying import RetryingReads
+from services.brain.pms.sample import TIMEZONE, harbour
+from services.brain.pms.sqlite import SqlitePms
+from services.brain.settings import BrainSettings, ModelSettings
+
+_log = logging.getLogger(__name__)
+
+VERSION = "0.1.0"
+GC_THRESHOLD = (50_000, 50, 100)
+TRACE_FLUSH_S = 5.0
+
+
+async def run() -> None:
+    """Run a brain until SIGTERM or SIGINT; running answers may end within the drain time."""
+    brain, model, watch = BrainSettings(), ModelSettings(), ObservabilitySettings()
+    worker_id = new_id("brain")
+    configure(watch, service="brain", worker_id=worker_id)
+    registry = process_registry("brain", VERSION)
+    async with contextlib.AsyncExitStack() as stack:
+        concierge = await stack.enter_async_context(concierge_of(brain, model))
+        bus = await stack.enter_async_context(Bus(BusSettings(), BusMetrics(registry), worker_id))
+        worker = Worker(bus, worker_id, concierge.answer, slots=brain.slots)
+        health = Health(registry, {"redis": bus.ping, "leases": _leases(worker)})
+        side = [serve_health(health, host=watch.health_host, port=watch.health_port), LoopLag(registry).run()]
+        await _serve(worker, health, side, brain.drain_s)
+
+
+async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, Any, None]], drain_s: float) -> None:
+    """Work until told to stop or until something breaks. Redis may come later: health tells that it is missing."""
+    stopping = asyncio.create_task(_stop_signal())
+    starting = asyncio.create_task(worker.start())
+    tasks = [stopping, starting, *map(asyncio.create_task, side)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not starting.exception():
+            calm_garbage_collector()
+            _log.info("brain ready")
+            await asyncio.wait([task for task in tasks if task is not starting], return_when=asyncio.FIRST_COMPLETED)
+        health.drain()
+        _log.info("brain drains", extra={"in_flight": worker.in_flight})
+        if starting.done() and not starting.exception():
+            await worker.drain(drain_s)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+
+
+@contextlib.asynccontextmanager
+async def concierge_of(brain: BrainSettings, model: ModelSettings) -> AsyncIterator[Concierge]:
+    """The handler with all that it needs, closed at the end. Raises a typed error if a setting does not work."""
+    today = wall_clock().astimezone(ZoneInfo(TIMEZONE)).date()
+    pms = await SqlitePms.open(brain.hotel_path, harbour(today), wall_clock)
+    http = http_client(model)
+    try:
+        if brain.agent:
+            agent: Agent = load_agent(brain.agent)
+        else:
+            agent = OwnAgent(make_model(model, http), tool_timeout_s=brain.tool_timeout_s)
+            await _warm(http, address(model))
+        yield Concierge(
+            agent,
+            RetryingReads(pms),
+            model_name=brain.agent or model_name(model),
+            clock=wall_clock,
+            tool_timeout_s=brain.tool_timeout_s,
+        )
+    finally:
+        await http.aclose()
+        await pms.close()
+        await _flush_traces()
+
+
+def calm_garbage_collector() -> None:
+    """What start-up made lives as long as the process: keep it out of every collection, and collect rarely.
+
+    With the defaults, collections are the tail of first-token latency at a hundred turns at once.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+
+
+async def _flush_traces() -> None:
+    """LangSmith's client sends from threads of its own: give it a moment, but never let it hold up a shutdown."""
+    flush = threading.Thread(target=wait_for_all_tracers, daemon=True)
+    flush.start()
+    await asyncio.to_thread(flush.join, TRACE_FLUSH_S)
+
+
+async def _warm(http: httpx2.AsyncClient, url: str) -> None:
+    """Open a connection before the first guest waits for it; what the server answers does not matter."""
+    if url:
+        with contextlib.suppress(httpx2.HTTPError):
+            await http.get(f"{url.rstrip('/')}/models")
+
+
+class LeaseLost(BotelError):
+    code = "lease-lost"
+    advice = "Redis has not confirmed this worker in time; it takes no turns until it does."
+
+
+def _leases(worker: Worker) -> Check:
+    async def check() -> None:
+        if not worker.healthy:
+            raise LeaseLost
+
+    return check
+
+
+async def _stop_signal() -> None:
+    """Returns on the first SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    await stopped.wait()

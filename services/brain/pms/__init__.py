@@ -1,0 +1,1 @@
+"""Hotel systems behind the Pms port."""

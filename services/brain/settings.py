@@ -1,0 +1,61 @@
+"""Settings of the brain, read once in `app`."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ModelKind(enum.StrEnum):
+    OFFLINE = "offline"
+    OPENAI = "openai"
+    """OpenAI, or whatever speaks its protocol at OPENAI_BASE_URL."""
+    AZURE = "azure"
+
+
+class ModelSettings(BaseSettings):
+    """Environment: BRAIN_MODEL and BRAIN_MODEL_*, OPENAI_*, AZURE_OPENAI_*, BRAIN_OFFLINE_*. Durations in seconds."""
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", protected_namespaces=())
+
+    kind: ModelKind = Field(default=ModelKind.OFFLINE, validation_alias="BRAIN_MODEL")
+    temperature: float = Field(default=0.3, ge=0, le=2, validation_alias="BRAIN_MODEL_TEMPERATURE")
+    timeout_s: float = Field(default=30.0, gt=0, validation_alias="BRAIN_MODEL_TIMEOUT_S")
+    connect_s: float = Field(default=2.0, gt=0, validation_alias="BRAIN_MODEL_CONNECT_S")
+    gap_s: float = Field(default=10.0, gt=0, validation_alias="BRAIN_MODEL_GAP_S")
+    """Longest wait for a first or a next token."""
+    keepalive_s: float = Field(default=60.0, ge=0, validation_alias="BRAIN_MODEL_KEEPALIVE_S")
+    """How long an idle connection is kept: guests pause longer than the client's default of five seconds."""
+    max_connections: int = Field(default=200, ge=1, validation_alias="BRAIN_MODEL_MAX_CONNECTIONS")
+
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field(default="gpt-4.1-mini", validation_alias="OPENAI_MODEL")
+
+    azure_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="AZURE_OPENAI_API_KEY")
+    azure_endpoint: str = Field(default="", validation_alias="AZURE_OPENAI_ENDPOINT")
+    azure_deployment: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_DEPLOYMENT")
+    azure_model: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_MODEL")
+    azure_api_version: str = Field(default="2024-10-21", validation_alias="AZURE_OPENAI_API_VERSION")
+
+    offline_first_token_s: float = Field(default=0.0, ge=0, le=60, validation_alias="BRAIN_OFFLINE_FIRST_TOKEN_S")
+    offline_token_s: float = Field(default=0.0, ge=0, le=10, validation_alias="BRAIN_OFFLINE_TOKEN_S")
+
+
+class BrainSettings(BaseSettings):
+    """Environment: BRAIN_*, and BOTEL_HOTEL_PATH."""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BRAIN_", populate_by_name=True, extra="ignore")
+
+    agent: str = ""
+    """`package.module:factory` of an own LangChain agent; '' for the concierge."""
+    slots: int = Field(default=64, ge=1, le=1_000)
+    """Turns at once."""
+    drain_s: float = Field(default=25.0, ge=0)
+    """How long running answers may go on after SIGTERM, before they are handed over."""
+    tool_timeout_s: float = Field(default=8.0, gt=0)
+    hotel_path: Path = Field(default=Path("var/hotel.sqlite3"), validation_alias="BOTEL_HOTEL_PATH")
+    """The sample hotel's file, made at the first start."""

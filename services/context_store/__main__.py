@@ -1,0 +1,30 @@
+"""`python -m services.context_store`: keeps every conversation, serves history and context, exports stream lag."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from libs.bus.settings import BusSettings
+from libs.contracts.errors import BotelError
+from libs.observability.logs import configure
+from libs.observability.settings import ObservabilitySettings
+from libs.web.api_keys import ApiKeySettings, ConfigurationError
+from libs.web.serve import stop_on_signals
+from services.context_store.app import run
+from services.context_store.settings import StoreSettings
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure(ObservabilitySettings(), service="context_store")
+    with stop_on_signals() as stop:
+        await run(StoreSettings(), BusSettings(), ApiKeySettings(), stop)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except (ConfigurationError, BotelError, OSError) as error:
+        print(f"context_store: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""The archive on SQL, and what Redis has, over the bus."""

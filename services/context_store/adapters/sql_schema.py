@@ -1,0 +1,51 @@
+"""Tables of the archive, in SQLAlchemy's words only: the same on SQLite and PostgreSQL.
+
+A change to a released table raises SCHEMA and comes with its migration; an archive of a newer schema is refused.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+SCHEMA = 1
+metadata = MetaData()
+
+archive_schema = Table("archive_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("conversation_id", String(64), primary_key=True),
+    # '' until an event of it could be read.
+    Column("property_id", String(64), nullable=False),
+    Column("customer_id", String(128), nullable=False),
+    Column("reservation_id", String(128), nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("last_number", BigInteger, nullable=False),
+    # Every number up to this one is here, or was given up.
+    Column("settled_to", BigInteger, nullable=False),
+    Index("conversations_latest", "property_id", "last_ms", "conversation_id"),
+    Index("conversations_customer", "property_id", "customer_id"),
+    Index("conversations_reservation", "property_id", "reservation_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("conversation_id", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(64), nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+strays = Table(
+    "strays",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)

@@ -1,0 +1,104 @@
+"""The context store, put together: the one place that knows the bus, the database and the web at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from libs.bus.bus import Bus, new_id
+from libs.bus.events import EventConsumer
+from libs.bus.settings import BusSettings
+from libs.bus.stats import read_stats
+from libs.contracts.errors import BusUnavailable
+from libs.contracts.keys import STORE_GROUP
+from libs.observability.health import Health, routes
+from libs.observability.http import HttpMetrics
+from libs.observability.loop_lag import LoopLag
+from libs.observability.metrics import BusMetrics, process_registry
+from libs.observability.release import RELEASE
+from libs.observability.stages import StageMetrics
+from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
+from libs.web.application import new_application
+from libs.web.problems import problem_response, request_id_of
+from libs.web.serve import serve
+from services.context_store.adapters.bus_live import BusConversations
+from services.context_store.adapters.sql_archive import open_archive
+from services.context_store.changes import Changes
+from services.context_store.history import History
+from services.context_store.http.api import Desk, router
+from services.context_store.ingest import Ingest
+from services.context_store.lag import LagWatch, lag_table
+from services.context_store.metrics import StoreMetrics
+from services.context_store.settings import StoreSettings
+
+
+async def run(
+    settings: StoreSettings,
+    bus_settings: BusSettings,
+    key_settings: ApiKeySettings,
+    stop: asyncio.Event,
+    on_bound: Callable[[int], None] | None = None,
+) -> None:
+    """Consume and serve until `stop`. `ConfigurationError` for keys that cannot be served with."""
+    api_keys = load_api_keys(key_settings, settings.host)
+    registry = process_registry("context_store", RELEASE)
+    archive = await open_archive(settings.archive_url)
+    try:
+        async with Bus(bus_settings, BusMetrics(registry), "context-store") as bus:
+            live = BusConversations(bus, tail_timeout_ms=settings.tail_timeout_ms)
+            history = History(archive, live)
+            changes = Changes(archive, history, live, now_ms=_now_ms, new_id=new_id)
+            watch = LagWatch(lambda: read_stats(bus), registry, every_s=settings.lag_every_s)
+            sink = Ingest(archive, live, on_event=StageMetrics(registry).observe, on_batch=StoreMetrics(registry).count)
+            consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
+            health = Health(registry, {"archive": archive.ping, "redis": bus.ping})
+            app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
+            await serve(
+                app,
+                host=settings.host,
+                port=settings.port,
+                stop=stop,
+                beside=[consumer.run, watch.run, LoopLag(registry).run],
+                grace_s=settings.grace_s,
+                on_bound=on_bound,
+            )
+    finally:
+        await archive.close()
+
+
+def build(
+    settings: StoreSettings,
+    api_keys: ApiKeys,
+    desk: Desk,
+    watch: LagWatch,
+    health: Health,
+    registry: CollectorRegistry,
+) -> FastAPI:
+    """The application over parts that are there already: tests give it others."""
+
+    async def lag(request: Request) -> Response:
+        if watch.known is None:
+            return problem_response(BusUnavailable("the streams could not be read"), request_id_of(request))
+        return JSONResponse({"shards": lag_table(watch.known)})
+
+    app = new_application(
+        "Context store",
+        api_keys=api_keys,
+        max_body_bytes=settings.max_body_bytes,
+        watcher=HttpMetrics(registry),
+        operator_routes=[*routes(health), Route("/lag", lag)],
+    )
+    app.state.desk = desk
+    app.include_router(router)
+    return app
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

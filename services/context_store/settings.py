@@ -1,0 +1,34 @@
+"""Settings of the context store, read once in app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """Environment: BOTEL_STORE_*."""
+
+    model_config = SettingsConfigDict(env_prefix="BOTEL_STORE_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8081, ge=0, le=65_535)
+    """0: any free one, told in the log."""
+    path: Path = Path("var/store.sqlite3")
+    """The embedded database. Its folder is made."""
+    database_url: SecretStr = SecretStr("")
+    """Another database instead, as a SQLAlchemy URL: `postgresql+asyncpg://...`."""
+    tail_timeout_ms: int = Field(default=1_000, ge=50)
+    """How long reading history waits for Redis before it answers with what is stored."""
+    consumer: str = Field(default="store-1", min_length=1, max_length=64)
+    """Name in the group: the same over restarts, so that what was read and not kept is taken up at once."""
+    max_body_bytes: int = Field(default=65_536, ge=1_024)
+    lag_every_s: float = Field(default=1.0, gt=0)
+    grace_s: int = Field(default=10, ge=0)
+    """How long requests may take to finish when the process is asked to stop."""
+
+    @property
+    def archive_url(self) -> str:
+        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.path}"

@@ -1,0 +1,29 @@
+"""`python -m services.text_gateway`: the text channel over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from libs.bus.settings import BusSettings
+from libs.observability.logs import configure
+from libs.observability.settings import ObservabilitySettings
+from libs.web.api_keys import ApiKeySettings, ConfigurationError
+from libs.web.serve import stop_on_signals
+from services.text_gateway.app import run
+from services.text_gateway.settings import TextSettings
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure(ObservabilitySettings(), service="text_gateway")
+    with stop_on_signals() as stop:
+        await run(TextSettings(), BusSettings(), ApiKeySettings(), stop)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except (ConfigurationError, OSError) as error:
+        print(f"text_gateway: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,99 @@
+"""The text gateway, put together: the one place that knows the bus and the web at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Gauge
+
+from libs.bus.bus import Bus, new_id
+from libs.bus.conversations import Conversations as BusConversations
+from libs.bus.feed import Feed as BusFeed
+from libs.bus.settings import BusSettings
+from libs.contracts.errors import BusUnavailable
+from libs.observability import names
+from libs.observability.health import Health, routes
+from libs.observability.http import HttpMetrics
+from libs.observability.loop_lag import LoopLag
+from libs.observability.metrics import BusMetrics, process_registry
+from libs.observability.release import RELEASE
+from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
+from libs.web.application import new_application
+from libs.web.serve import serve
+from services.text_gateway.http.api import Desk, router
+from services.text_gateway.http.streams import StreamSlots
+from services.text_gateway.ports import Conversations, Feed
+from services.text_gateway.settings import TextSettings
+from services.text_gateway.turns import Turns
+
+
+async def run(
+    settings: TextSettings,
+    bus_settings: BusSettings,
+    key_settings: ApiKeySettings,
+    stop: asyncio.Event,
+    on_bound: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until `stop`. `ConfigurationError` for keys that cannot be served with, `OSError` for a port taken."""
+    api_keys = load_api_keys(key_settings, settings.host)
+    registry = process_registry("text_gateway", RELEASE)
+    async with (
+        Bus(bus_settings, BusMetrics(registry), "text-gateway") as bus,
+        BusFeed(bus, new_id("text")) as feed,
+    ):
+
+        async def feeding() -> None:
+            if not feed.healthy:
+                raise BusUnavailable("the feed has stopped")
+
+        health = Health(registry, {"redis": bus.ping, "feed": feeding})
+        app = build(settings, api_keys, BusConversations(bus), feed, health, registry, stop)
+        await serve(
+            app,
+            host=settings.host,
+            port=settings.port,
+            stop=stop,
+            beside=[LoopLag(registry).run],
+            grace_s=settings.grace_s,
+            on_bound=on_bound,
+        )
+
+
+def build(
+    settings: TextSettings,
+    api_keys: ApiKeys,
+    conversations: Conversations,
+    feed: Feed,
+    health: Health,
+    registry: CollectorRegistry,
+    closing: asyncio.Event,
+) -> FastAPI:
+    """The application over parts that are there already: tests give it others."""
+    slots = StreamSlots(settings.max_streams)
+    streams = Gauge(names.HTTP_STREAMS, "Event streams open now", registry=registry)
+    streams.set_function(lambda: slots.open)
+    turns = Turns(
+        conversations,
+        feed,
+        now_ms=_now_ms,
+        new_id=new_id,
+        deadline_ms=settings.turn_deadline_ms,
+        reply_timeout_s=settings.reply_timeout_s,
+    )
+    app = new_application(
+        "Text gateway",
+        api_keys=api_keys,
+        max_body_bytes=settings.max_body_bytes,
+        watcher=HttpMetrics(registry),
+        operator_routes=routes(health),
+    )
+    app.state.desk = Desk(conversations, feed, turns, slots, heartbeat_s=settings.heartbeat_s, closing=closing)
+    app.include_router(router)
+    return app
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

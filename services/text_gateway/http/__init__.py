@@ -1,0 +1,1 @@
+"""The text channel over HTTP."""

@@ -1,0 +1,163 @@
+"""Routes of the text channel. The key decides the property. A client that goes away cancels nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from libs.contracts.errors import InvalidRequest
+from libs.contracts.events import ReplyGenerated
+from libs.contracts.ids import check_id
+from libs.web.api_keys import Caller
+from libs.web.event_stream import EventStream, kept_alive, resume_point
+from libs.web.problems import request_id_of
+from services.text_gateway.domain.outcome import failure_of
+from services.text_gateway.errors import VoiceNotConfigured
+from services.text_gateway.http.models import CancelResponse, ChatRequest, ChatResponse
+from services.text_gateway.http.streams import StreamSlots, event_frames, turn_frames
+from services.text_gateway.ports import Conversations, Feed
+from services.text_gateway.turns import Turn, Turns
+
+_CLIENT_CLOSED = 499
+
+
+class Desk:
+    """What the routes use; the application keeps it in `app.state.desk`."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        feed: Feed,
+        turns: Turns,
+        slots: StreamSlots,
+        *,
+        heartbeat_s: float,
+        closing: asyncio.Event,
+    ) -> None:
+        self.conversations, self.feed, self.turns, self.slots = conversations, feed, turns, slots
+        self.heartbeat_s = heartbeat_s
+        self.closing = closing
+        """Set when the process is asked to stop: feeds end, turns go on."""
+        self.never = asyncio.Event()
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _conversation_id(conversation_id: str) -> str:
+    return check_id(conversation_id, "conversationId")
+
+
+def _turn_id(turn_id: str) -> str:
+    return check_id(turn_id, "turnId")
+
+
+TheDesk = Annotated[Desk, Depends(_desk)]
+ConversationId = Annotated[str, Depends(_conversation_id)]
+TurnId = Annotated[str, Depends(_turn_id)]
+IdempotencyKey = Annotated[str, Header(max_length=255)]
+router = APIRouter(prefix="/llm", tags=["text"])
+
+
+@router.post("/conversations/", response_model=ChatResponse)
+@router.post("/conversations", response_model=ChatResponse, include_in_schema=False)
+async def send_message(
+    body: ChatRequest,
+    property_id: Caller,
+    desk: TheDesk,
+    request: Request,
+    accept: Annotated[str, Header()] = "",
+    idempotency_key: IdempotencyKey = "",
+) -> Response | ChatResponse:
+    """Say something as the guest; the answer as JSON, or as events with `Accept: text/event-stream`."""
+    ask = body.ask(property_id, idempotency_key)
+    if "text/event-stream" not in accept:
+        return await _answer(desk, await desk.turns.begin(ask), request)
+    desk.slots.take()
+    try:
+        turn = await desk.turns.begin(ask)
+    except BaseException:
+        desk.slots.give_back()
+        raise
+    frames = turn_frames(desk.turns, turn, request_id_of(request))
+    return EventStream(kept_alive(frames, every_s=desk.heartbeat_s, closing=desk.never), desk.slots.give_back)
+
+
+@router.get("/conversations/{conversation_id}/events")
+async def follow_events(
+    conversation_id: ConversationId,
+    property_id: Caller,
+    desk: TheDesk,
+    request: Request,
+    last_event_id: Annotated[str, Header()] = "",
+    after: str = "",
+) -> EventStream:
+    """Everything that happens in a conversation, from its beginning or from after `Last-Event-ID`; speech included."""
+    if last_event_id and after:
+        raise InvalidRequest("send either Last-Event-ID or after")
+    point = resume_point(last_event_id or after)
+    desk.slots.take()
+    try:
+        following = await desk.feed.follow(property_id, conversation_id, after=point)
+    except BaseException:
+        desk.slots.give_back()
+        raise
+    frames = event_frames(following, request_id_of(request))
+
+    def close() -> None:
+        following.close()
+        desk.slots.give_back()
+
+    return EventStream(kept_alive(frames, every_s=desk.heartbeat_s, closing=desk.closing), close)
+
+
+@router.post("/conversations/{conversation_id}/turns/{turn_id}/cancel")
+@router.delete("/conversations/{conversation_id}/turns/{turn_id}")
+async def cancel_turn(
+    conversation_id: ConversationId, turn_id: TurnId, property_id: Caller, desk: TheDesk
+) -> CancelResponse:
+    """Withdraw a turn: before it is sent, while it waits, while it is answered. Twice is once."""
+    outcome = await desk.conversations.cancel(property_id, conversation_id, turn_id)
+    return CancelResponse(conversation_id=conversation_id, turn_id=turn_id, outcome=outcome)
+
+
+@router.post("/voice/sessions")
+async def open_voice_session(property_id: Caller) -> Response:
+    """A room for a spoken conversation. Not before LiveKit is configured."""
+    raise VoiceNotConfigured
+
+
+@router.post("/voice/webhook")
+async def take_voice_webhook() -> Response:
+    """What LiveKit tells of its rooms, signed by it. Not before LiveKit is configured."""
+    raise VoiceNotConfigured
+
+
+async def _answer(desk: Desk, turn: Turn, request: Request) -> Response | ChatResponse:
+    """The reply, waited for as long as the client does."""
+    waiting = asyncio.create_task(desk.turns.reply(turn))
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return Response(status_code=_CLIENT_CLOSED)
+        reply: ReplyGenerated = waiting.result()
+    finally:
+        waiting.cancel()
+        gone.cancel()
+        await asyncio.wait({waiting, gone})
+    if error := failure_of(reply):
+        raise error
+    return ChatResponse(
+        response=reply.text, conversation_id=turn.conversation_id, turn_id=turn.turn_id, status=reply.status.value
+    )
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

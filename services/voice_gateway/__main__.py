@@ -1,0 +1,32 @@
+"""`python -m services.voice_gateway`: takes calls at the audio door until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from libs.bus.settings import BusSettings
+from libs.contracts.errors import BotelError
+from libs.observability.logs import configure
+from libs.observability.settings import ObservabilitySettings
+from services.voice_gateway.app import run
+from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
+
+
+async def main() -> None:
+    """Run until a signal."""
+    watch = ObservabilitySettings()
+    configure(watch, service="voice_gateway")
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await run(GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), watch, stop)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except (BotelError, OSError, ValueError) as error:
+        print(f"voice_gateway: {error}", file=sys.stderr)
+        sys.exit(1)

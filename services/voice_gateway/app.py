@@ -1,0 +1,107 @@
+"""The voice gateway, put together: bus, feed, speech and the audio door; and their end, calls first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import time
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge
+
+from libs.bus.bus import Bus, new_id
+from libs.bus.conversations import Conversations
+from libs.bus.feed import Feed
+from libs.bus.settings import BusSettings
+from libs.contracts.errors import BusUnavailable
+from libs.observability import names
+from libs.observability.health import Health, serve_health
+from libs.observability.loop_lag import LoopLag
+from libs.observability.metrics import BusMetrics, process_registry
+from libs.observability.release import RELEASE
+from libs.observability.settings import ObservabilitySettings
+from services.voice_gateway.bus_link import BusExchange
+from services.voice_gateway.door import Door
+from services.voice_gateway.health import health_routes
+from services.voice_gateway.ports import VoiceUnavailable
+from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
+from services.voice_gateway.speech.providers import SpeechFactory
+
+_log = logging.getLogger(__name__)
+
+
+async def run(
+    gateway: GatewaySettings,
+    call: CallSettings,
+    speech_settings: SpeechSettings,
+    bus_settings: BusSettings,
+    watch: ObservabilitySettings,
+    stop: asyncio.Event,
+) -> None:
+    """Take calls until `stop`. `VoiceUnavailable` for a provider that cannot work, `OSError` for a port taken."""
+    _check_loopback(gateway.host)
+    registry = process_registry("voice_gateway", RELEASE)
+    async with contextlib.AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        speech = SpeechFactory(speech_settings, http)
+        stack.callback(speech.close)
+        await asyncio.to_thread(speech.warm)
+        bus = await stack.enter_async_context(Bus(bus_settings, BusMetrics(registry), "voice-gateway"))
+        feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
+        exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
+        door = Door(exchange, speech, gateway, call, new_id)
+        health = _health(registry, bus, feed, door)
+        side = [asyncio.create_task(LoopLag(registry).run(), name="loop-lag")]
+        if watch.health_port not in (0, gateway.port):
+            # The door is for this machine only; an operator may ask from another.
+            side.append(
+                asyncio.create_task(serve_health(health, host=watch.health_host, port=watch.health_port), name="health")
+            )
+        stack.push_async_callback(_end, side)
+        runner = await _serve(gateway, door, health)
+        stack.push_async_callback(runner.cleanup)
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        done, _ = await asyncio.wait([stopping, *side], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        health.drain()
+        _log.info("voice gateway drains", extra={"calls": door.calls})
+        await door.drain(gateway.drain_s)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _serve(gateway: GatewaySettings, door: Door, health: Health) -> web.AppRunner:
+    app = web.Application()
+    app.add_routes([*door.routes(), *health_routes(health)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, gateway.host, gateway.port)
+    await site.start()
+    _log.info("audio door listens", extra={"addresses": [str(address) for address in runner.addresses]})
+    return runner
+
+
+def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door) -> Health:
+    async def feeding() -> None:
+        if not feed.healthy:
+            raise BusUnavailable("the feed has stopped")
+
+    Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(lambda: door.calls)
+    return Health(registry, {"redis": bus.ping, "feed": feeding})
+
+
+def _check_loopback(host: str) -> None:
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        raise VoiceUnavailable("the audio door has no guest authentication: BOTEL_VOICE_HOST must be loopback")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

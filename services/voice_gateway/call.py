@@ -1,0 +1,244 @@
+"""One call: the session wired to a brain, and what is reported of it.
+
+Of every question asked the brain learns what the guest heard of the answer, once: whole, in part, or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from livekit.agents import AgentSession, APIConnectOptions
+from livekit.agents.voice import events as lk
+from livekit.agents.voice.agent_session import SessionConnectOptions
+
+from libs.contracts.events import CallQuality
+from services.voice_gateway import events
+from services.voice_gateway.audio import SAMPLE_RATE, PlayoutWhat
+from services.voice_gateway.background import Background
+from services.voice_gateway.call_turns import CallTurns
+from services.voice_gateway.concierge import Concierge
+from services.voice_gateway.domain.heard import heard_of
+from services.voice_gateway.domain.manners import takes_the_floor
+from services.voice_gateway.domain.timeline import Exchange
+from services.voice_gateway.line import Line
+from services.voice_gateway.playback import Playback
+from services.voice_gateway.ports import BrainLink, EndReason, HeardReport
+from services.voice_gateway.remote_brain import RemoteBrain
+from services.voice_gateway.settings import CallSettings
+from services.voice_gateway.speech.providers import Speech
+
+_log = logging.getLogger(__name__)
+_REPORT_S = 5.0
+"""How long reports may take at the end of a call."""
+
+
+class VoiceCall:
+    """Use `start`, wait for `ended`, then `close`. `watch` is told all that happens; it must not raise or wait."""
+
+    def __init__(
+        self, call_id: str, link: BrainLink, speech: Speech, line: Line, settings: CallSettings, watch: events.Watcher
+    ) -> None:
+        self.call_id, self._link, self._line, self._settings, self._watch = call_id, link, line, settings, watch
+        self._turns = CallTurns()
+        self._background = Background()
+        patience = settings.patience()
+        self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear)
+        brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
+        self._session = _session(brain, speech, settings)
+        self._speech = speech
+        self._elsewhere: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._started_at = 0.0
+        self._playback = Playback(self._turns)
+        self._interruptions = self._false_interruptions = 0
+        self._confidences: list[float] = []
+        self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
+        """Done when the call cannot go on or has ended."""
+
+    async def start(self) -> None:
+        """Begin to listen, and greet."""
+        self._started_at = self._turns.clock()
+        for name, handler in (
+            ("user_input_transcribed", self._on_transcript),
+            ("conversation_item_added", self._on_item),
+            ("speech_created", self._on_speech),
+            ("user_state_changed", self._on_state),
+            ("agent_state_changed", self._on_state),
+            ("agent_false_interruption", self._on_false_interruption),
+            ("error", self._on_error),
+            ("close", self._on_close),
+        ):
+            self._session.on(name, handler)  # type: ignore[arg-type]
+        await self._line.start(self._session, self._agent, self._playout, self._caption)
+        self._background.add("call started", self._link.call_started(self.call_id))
+        self._elsewhere = asyncio.create_task(self._follow(), name=f"elsewhere {self.call_id}")
+        self._watch(
+            events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
+        )
+        if self._settings.greeting:
+            self._session.say(self._settings.greeting, add_to_chat_ctx=False)
+
+    async def close(self, reason: EndReason) -> None:
+        """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name=f"close {self.call_id}")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._elsewhere:
+            self._elsewhere.cancel()
+            await asyncio.gather(self._elsewhere, return_exceptions=True)
+        await self._session.aclose()
+        for exchange in self._turns.open():
+            self._settle(exchange, spoken="", interrupted=True)
+        await self._line.close()
+        await self._speech.close()
+        await self._report_end(self.ended.result())
+
+    async def _report_end(self, reason: EndReason) -> None:
+        duration = int((self._turns.clock() - self._started_at) * 1000) if self._started_at else 0
+        quality = CallQuality(
+            interruptions=self._interruptions,
+            false_interruptions=self._false_interruptions,
+            mean_confidence=round(sum(self._confidences) / len(self._confidences), 3) if self._confidences else 0.0,
+        )
+        self._background.add("call ended", self._link.call_ended(self.call_id, reason, duration, quality))
+        await self._background.close(_REPORT_S)
+        await self._link.close()
+        self._watch(events.Ended(reason=reason, duration_ms=duration, quality=quality))
+
+    def _asked(self, exchange: Exchange) -> None:
+        exchange.segments_at_ask = self._playback.segments
+        if exchange.confidence:
+            self._confidences.append(exchange.confidence)
+        self._watch(
+            events.Asked(
+                turn_id=exchange.turn_id, text=exchange.text, confidence=exchange.confidence, speech=exchange.speech
+            )
+        )
+
+    def _unclear(self, text: str, confidence: float) -> None:
+        self._watch(events.NotUnderstood(text=text, confidence=confidence))
+
+    def _caption(self, text: str) -> None:
+        if text.strip():
+            self._watch(events.Caption(text=text))
+
+    def _playout(self, what: PlayoutWhat, position: int, segment: int) -> None:
+        self._playback.note(what, position)
+        self._watch(events.Playout(what=what, position=position, segment=segment))
+
+    def _on_transcript(self, event: lk.UserInputTranscribedEvent) -> None:
+        self._watch(events.Transcript(text=event.transcript, final=event.is_final))
+        speech = self._session.current_speech
+        if speech is None or speech.interrupted or not speech.allow_interruptions:
+            return
+        if takes_the_floor(
+            event.transcript,
+            min_words=self._settings.interrupt_words,
+            guest_speaking=self._session.user_state == "speaking",
+            concierge_speaking=self._session.agent_state == "speaking",
+        ):
+            self._session.interrupt()
+
+    def _on_speech(self, event: lk.SpeechCreatedEvent) -> None:
+        if event.source == "generate_reply":
+            self._turns.speech_created(event.speech_handle)
+            event.speech_handle.add_done_callback(self._on_speech_done)
+
+    def _on_speech_done(self, handle: Any) -> None:
+        exchange = self._turns.speech_done(handle)
+        if exchange:
+            # Interrupted before any audio: the session keeps no item of such a reply.
+            self._settle(exchange, spoken="", interrupted=True)
+
+    def _on_item(self, event: lk.ConversationItemAddedEvent) -> None:
+        item = event.item
+        if item.type != "message" or item.role != "assistant":
+            return
+        exchange = self._turns.get(str(item.extra.get("turn", "")))
+        if exchange and not exchange.settled:
+            self._settle(exchange, item.text_content or "", interrupted=item.interrupted)
+
+    def _settle(self, exchange: Exchange, spoken: str, *, interrupted: bool) -> None:
+        exchange.settled = True
+        self._interruptions += interrupted
+        heard = heard_of(spoken, generated=exchange.generated, filler=exchange.filler, interrupted=interrupted)
+        report = HeardReport(
+            turn_id=exchange.turn_id,
+            text=heard.text,
+            complete=heard.complete,
+            heard_ms=exchange.heard_ms,
+            timings=exchange.timings(),
+        )
+        self._background.add("heard", self._link.heard(report))
+        self._watch(
+            events.Heard(
+                turn_id=exchange.turn_id,
+                generated=exchange.generated.strip(),
+                heard=heard.text,
+                complete=heard.complete,
+                heard_ms=exchange.heard_ms,
+                filler=exchange.filler,
+                timings=report.timings,
+            )
+        )
+
+    def _on_state(self, _: lk.UserStateChangedEvent | lk.AgentStateChangedEvent) -> None:
+        self._watch(events.Listening(guest=self._session.user_state, concierge=self._session.agent_state))
+
+    def _on_false_interruption(self, _: lk.AgentFalseInterruptionEvent) -> None:
+        self._false_interruptions += 1
+
+    def _on_error(self, event: lk.ErrorEvent) -> None:
+        error = event.error
+        fatal = not getattr(error, "recoverable", False)
+        kind = type(getattr(error, "error", error)).__name__
+        part = str(getattr(error, "type", type(event.source).__name__)).removesuffix("_error")
+        _log.warning("a part of a call failed", extra={"part": part, "error": kind, "fatal": fatal})
+        self._watch(events.Trouble(part=part, error=kind, fatal=fatal and part != "llm"))
+
+    def _on_close(self, event: lk.CloseEvent) -> None:
+        if not self.ended.done():
+            self.ended.set_result(EndReason.ERROR if event.error else EndReason.CONCIERGE)
+
+    async def _follow(self) -> None:
+        """Tell what happens in the conversation beside this call; nothing of it is spoken and nothing is cut."""
+        with contextlib.suppress(StopAsyncIteration):
+            async for event in self._link.elsewhere():
+                kind = str(event.__struct_config__.tag)
+                self._watch(events.Elsewhere(kind=kind, channel=event.channel.value, number=event.number))
+
+
+def _session(brain: RemoteBrain, speech: Speech, settings: CallSettings) -> AgentSession[None]:
+    return AgentSession(
+        stt=speech.stt,
+        llm=brain,
+        tts=speech.tts,
+        vad=speech.vad,
+        use_tts_aligned_transcript=True,
+        turn_handling={
+            "turn_detection": "vad",
+            "endpointing": {"min_delay": settings.endpointing_s, "max_delay": settings.max_endpointing_s},
+            "interruption": {
+                "mode": "vad",
+                "min_duration": settings.interrupt_after_s,
+                "resume_false_interruption": True,
+                "false_interruption_timeout": settings.resume_after_s,
+            },
+            # A question is asked once, when it is final: speculation would need turns that can be withdrawn.
+            "preemptive_generation": {"enabled": False},
+        },
+        conn_options=SessionConnectOptions(
+            llm_conn_options=APIConnectOptions(max_retry=0), max_unrecoverable_errors=10
+        ),
+        # The default ignores a guest who speaks up in the first three seconds.
+        aec_warmup_duration=None,
+        user_away_timeout=None,
+        session_close_transcript_timeout=0.2,
+    )

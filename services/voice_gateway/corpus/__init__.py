@@ -1,0 +1,1 @@
+"""What guests say to a hotel, as sentence patterns, and the n-gram language model made of them."""

@@ -1,0 +1,1 @@
+"""The rules of a spoken conversation. Pure: no I/O, no clock, no LiveKit."""

@@ -1,0 +1,186 @@
+"""The audio door: calls over a WebSocket, without LiveKit. For the demo, tests, and a microphone on this machine.
+
+`GET /call` upgrades. The client's first frame is text: who calls, as JSON (`ports.CallerIdentity`: property_id, and
+customer_id, reservation_id or conversation_id). From then on
+
+- binary frames carry PCM16LE mono at 16 kHz both ways, in real time, about 20 ms each; the concierge's side is sent
+  without a pause, silence included, so that the n-th sample received is sample n of the call;
+- text frames from the server are call events (`events.AnyCallEvent`), in step with the audio; the client sends none.
+
+The first event is `ready`, or `refused` with a stable code, after which the server closes. There is no guest
+authentication: the door listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import WSMessage, WSMsgType, web
+
+from libs.contracts.errors import BotelError, InvalidRequest
+from services.voice_gateway import events
+from services.voice_gateway.audio import Overrun
+from services.voice_gateway.call import VoiceCall
+from services.voice_gateway.line import LocalLine
+from services.voice_gateway.ports import BrainLink, CallerIdentity, EndReason, Exchange, VoiceUnavailable
+from services.voice_gateway.settings import CallSettings, GatewaySettings
+from services.voice_gateway.speech.providers import SpeechFactory
+
+_log = logging.getLogger(__name__)
+_HELLO_S = 5.0
+_MAX_FRAME = 65_536
+_MAX_UNSENT = 1_500
+"""Frames that a client may be behind (30 s of audio) before it is cut off."""
+
+
+class Door:
+    """Takes calls until it drains. `calls` is how many are on the line."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        speech: SpeechFactory,
+        gateway: GatewaySettings,
+        call: CallSettings,
+        new_id: Callable[[str], str],
+    ) -> None:
+        self._exchange, self._speech, self._gateway, self._call, self._new_id = exchange, speech, gateway, call, new_id
+        self._running: dict[str, VoiceCall] = {}
+        self._draining = False
+
+    @property
+    def calls(self) -> int:
+        return len(self._running)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/call", self._handle)]
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no more calls; those on the line may end by themselves within the grace period."""
+        self._draining = True
+        waiting = [asyncio.ensure_future(call.ended) for call in self._running.values()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=grace_s)
+        for call in list(self._running.values()):
+            await call.close(EndReason.SHUTDOWN)
+
+    async def _handle(self, request: web.Request) -> web.WebSocketResponse:
+        if "Origin" in request.headers:
+            # A browser sends it: any page that the user of this machine has open could place a call otherwise.
+            raise web.HTTPForbidden(text="the audio door is not for web pages")
+        socket = web.WebSocketResponse(max_msg_size=_MAX_FRAME, heartbeat=20.0)
+        await socket.prepare(request)
+        try:
+            caller = await self._hello(socket)
+            link = await self._exchange.connect(caller)
+        except BotelError as error:
+            await _refuse(socket, error)
+            return socket
+        await self._talk(socket, link.conversation_id, link)
+        return socket
+
+    async def _hello(self, socket: web.WebSocketResponse) -> CallerIdentity:
+        """Who calls. `InvalidRequest` for anything but a caller's identity in time, `VoiceUnavailable` when full."""
+        if self._draining or self.calls >= self._gateway.max_calls:
+            raise VoiceUnavailable("no line is free: try again in a moment")
+        try:
+            first = await asyncio.wait_for(socket.receive(), _HELLO_S)
+            if first.type is not WSMsgType.TEXT:
+                raise InvalidRequest("the first frame is text: who calls, as JSON")
+            return msgspec.json.decode(first.data, type=CallerIdentity)
+        except TimeoutError as error:
+            raise InvalidRequest(f"no first frame within {_HELLO_S:.0f} s") from error
+        except msgspec.MsgspecError as error:
+            raise InvalidRequest(f"who calls: {error}") from error
+
+    async def _talk(self, socket: web.WebSocketResponse, conversation_id: str, link: BrainLink) -> None:
+        call_id = self._new_id("call")
+        outbox = Outbox(socket)
+        line = LocalLine(outbox.audio)
+        call = self._running[call_id] = VoiceCall(call_id, link, self._speech.speech(), line, self._call, outbox.event)
+        _log.info("call taken", extra={"call_id": call_id, "conversation_id": conversation_id})
+        sending = asyncio.create_task(outbox.run(), name=f"outbox {call_id}")
+        listening = asyncio.create_task(_listen(socket, line), name=f"inbox {call_id}")
+        ended = asyncio.ensure_future(call.ended)
+        reason = EndReason.GUEST
+        try:
+            await call.start()
+            endings: list[asyncio.Future[Any]] = [sending, listening, ended]
+            done, _ = await asyncio.wait(
+                endings,
+                timeout=self._call.max_duration_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if ended in done:
+                reason = ended.result()
+            elif not done:
+                reason = EndReason.SHUTDOWN
+        finally:
+            await call.close(reason)
+            del self._running[call_id]
+            listening.cancel()
+            await outbox.end()
+            await asyncio.gather(sending, listening, return_exceptions=True)
+            await socket.close()
+            _log.info("call over", extra={"call_id": call_id, "conversation_id": conversation_id, "reason": reason})
+
+
+class Outbox:
+    """Frames to one client, in order. A client that does not read is cut off."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._frames: asyncio.Queue[bytes | str | None] = asyncio.Queue()
+
+    def audio(self, pcm: bytes) -> None:
+        """The line's sink."""
+        if self._frames.qsize() < _MAX_UNSENT:
+            self._frames.put_nowait(pcm)
+
+    def event(self, event: events.AnyCallEvent) -> None:
+        """The call's watcher."""
+        self._frames.put_nowait(msgspec.json.encode(event).decode())
+
+    async def run(self) -> None:
+        """Send until the end or until the client is gone."""
+        while (frame := await self._frames.get()) is not None:
+            try:
+                if isinstance(frame, str):
+                    await self._socket.send_str(frame)
+                else:
+                    await self._socket.send_bytes(frame)
+            except (ConnectionError, RuntimeError):  # aiohttp says RuntimeError for a socket that is closing
+                return
+
+    async def end(self) -> None:
+        """Send what is left, and stop."""
+        self._frames.put_nowait(None)
+
+
+async def _listen(socket: web.WebSocketResponse, line: LocalLine) -> None:
+    """Feed the microphone until the guest hangs up or sends what is not audio."""
+    async for message in socket:
+        if not _feed(message, line):
+            return
+
+
+def _feed(message: WSMessage, line: LocalLine) -> bool:
+    if message.type is not WSMsgType.BINARY:
+        return message.type is WSMsgType.TEXT and not message.data
+    try:
+        line.microphone.feed(message.data)
+    except Overrun as error:
+        _log.warning("caller sends no proper audio", extra={"reason": str(error)})
+        return False
+    return True
+
+
+async def _refuse(socket: web.WebSocketResponse, error: BotelError) -> None:
+    body = {"type": "refused", "code": error.code, "detail": error.detail, "retry": error.retry.value}
+    await socket.send_str(json.dumps(body))
+    await socket.close()

@@ -1,0 +1,100 @@
+"""What a call needs from outside: a brain behind a line, and voices. Services' own words; no bus, no LiveKit here."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from libs.contracts.errors import BotelError, Retry
+from libs.contracts.events import AnyEvent, CallQuality, HeardTimings, ReplyStatus, SpeechTimings
+
+
+class VoiceUnavailable(BotelError):
+    """A speech provider cannot be set up: the detail says what to install or to set."""
+
+    code = "voice-unavailable"
+    retry = Retry.NEVER
+    advice = "Set the provider's key, or install the `speech` extra for keyless speech."
+
+
+class CallerIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls, as far as it is known. A conversation id takes part in that conversation."""
+
+    property_id: str
+    customer_id: str = ""
+    reservation_id: str = ""
+    conversation_id: str = ""
+
+
+class SpokenTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guest said, once it is final."""
+
+    turn_id: str
+    text: str
+    confidence: float = 0.0
+    """0 to 1; 0 when the recogniser does not tell."""
+    speech: SpeechTimings
+
+
+class ReplyPiece(msgspec.Struct, frozen=True):
+    """Text of the reply, in order; the last one of a turn has `end`."""
+
+    text: str
+    end: ReplyStatus | None = None
+
+
+class HeardReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guest heard of the reply to a turn, the filler left out."""
+
+    turn_id: str
+    text: str
+    complete: bool
+    heard_ms: int
+    timings: HeardTimings
+
+
+class EndReason(enum.StrEnum):
+    """Why a call ended."""
+
+    GUEST = "guest-left"
+    CONCIERGE = "concierge-hung-up"
+    ERROR = "error"
+    SHUTDOWN = "shutdown"
+
+
+class BrainLink(Protocol):
+    """One call's line to whoever answers. Raises errors of libs.contracts.errors."""
+
+    @property
+    def conversation_id(self) -> str: ...
+
+    def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncIterator[ReplyPiece]:
+        """Hand a turn over and stream its reply. An answer that has not begun after `deadline_ms` is not begun.
+
+        Closing the iterator early does not cancel the turn: that is `cancel`.
+        """
+
+    async def cancel(self, turn_id: str) -> None:
+        """Stop the answer to a turn. Safe before, during and after it, and twice."""
+
+    async def heard(self, report: HeardReport) -> None:
+        """Record what the guest heard; once per turn."""
+
+    async def call_started(self, call_id: str) -> None: ...
+
+    async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None: ...
+
+    def elsewhere(self) -> AsyncIterator[AnyEvent]:
+        """Events of the conversation that this call did not make: the guest writes, staff steps in, ..."""
+
+    async def close(self) -> None: ...
+
+
+class Exchange(Protocol):
+    """Connects calls to conversations."""
+
+    async def connect(self, caller: CallerIdentity) -> BrainLink:
+        """Open or find the caller's conversation. Raises `UnknownConversation`, `InvalidRequest`, `BusUnavailable`."""

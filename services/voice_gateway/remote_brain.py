@@ -1,0 +1,113 @@
+"""The brain in another process, as a LiveKit language model: one question is one turn on the line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from livekit.agents import APIConnectOptions, APIError, APITimeoutError, llm
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
+
+from libs.contracts.errors import BotelError
+from libs.contracts.events import ReplyStatus
+from services.voice_gateway.background import Background
+from services.voice_gateway.call_turns import CallTurns
+from services.voice_gateway.domain.manners import Patience
+from services.voice_gateway.domain.timeline import Exchange
+from services.voice_gateway.ports import BrainLink, ReplyPiece, SpokenTurn
+
+_ANSWERED = frozenset([ReplyStatus.FINISHED, ReplyStatus.CANCELLED])
+
+
+class RemoteBrain(llm.LLM[str]):
+    """Retries nothing: the bus brings a turn to another brain by itself, a retry here would ask twice."""
+
+    def __init__(
+        self,
+        link: BrainLink,
+        turns: CallTurns,
+        patience: Patience,
+        background: Background,
+        on_asked: Callable[[Exchange], None],
+    ) -> None:
+        super().__init__()
+        self.link, self.turns, self.patience, self.background = link, turns, patience, background
+        self.on_asked = on_asked
+
+    @property
+    def model(self) -> str:
+        return "remote-brain"
+
+    @property
+    def provider(self) -> str:
+        return "botel"
+
+    def chat(
+        self,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> llm.LLMStream:
+        return _Reply(self, chat_ctx, tools or [], APIConnectOptions(max_retry=0, timeout=conn_options.timeout))
+
+
+class _Reply(llm.LLMStream):
+    """The answer to the last thing that the guest said."""
+
+    def __init__(
+        self, brain: RemoteBrain, chat_ctx: llm.ChatContext, tools: list[llm.Tool], conn_options: APIConnectOptions
+    ) -> None:
+        super().__init__(brain, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
+        self._brain = brain
+
+    async def _run(self) -> None:
+        """Raises APIError when there is no answer, or no more of it: the concierge then says so."""
+        message = next((item for item in reversed(self._chat_ctx.messages()) if item.role == "user"), None)
+        if message is None or not (message.text_content or "").strip():
+            raise APIError("nothing was said", retryable=False)
+        exchange = self._brain.turns.begin(message)
+        self._brain.on_asked(exchange)
+        ended = False
+        try:
+            await self._stream(exchange)
+            ended = True
+        except BotelError as error:
+            raise APIError(f"{error.code}: {error.detail}", retryable=False) from error
+        finally:
+            if not ended:
+                # Not in this task: it may be the one that is being cancelled.
+                self._brain.background.add("cancel", self._brain.link.cancel(exchange.turn_id))
+
+    async def _stream(self, exchange: Exchange) -> None:
+        patience = self._brain.patience
+        turn = SpokenTurn(
+            turn_id=exchange.turn_id, text=exchange.text, confidence=exchange.confidence, speech=exchange.speech
+        )
+        pieces = self._brain.link.ask(turn, deadline_ms=int(patience.first_words_s * 1000))
+        limit = patience.first_words_s
+        while (piece := await _next(pieces, limit)) is not None:
+            if piece.text:
+                exchange.first_words_at = exchange.first_words_at or self._brain.turns.clock()
+                limit = patience.stall_s
+                self._say(exchange.turn_id, piece.text)
+            if piece.end is not None:
+                if piece.end not in _ANSWERED and not exchange.first_words_at:
+                    raise APIError(f"the turn ended {piece.end}", retryable=False)
+                return
+        raise APIError("the line broke off", retryable=False)
+
+    def _say(self, turn_id: str, text: str) -> None:
+        delta = llm.ChoiceDelta(role="assistant", content=text, extra={"turn": turn_id})
+        self._event_ch.send_nowait(llm.ChatChunk(id=turn_id, delta=delta))
+
+
+async def _next(pieces: AsyncIterator[ReplyPiece], limit_s: float) -> ReplyPiece | None:
+    try:
+        return await asyncio.wait_for(anext(pieces, None), limit_s)
+    except TimeoutError as error:
+        raise APITimeoutError(f"no words for {limit_s} s", retryable=False) from error

@@ -1,0 +1,110 @@
+"""Settings of the voice gateway, read once in `app`."""
+
+from __future__ import annotations
+
+import enum
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.voice_gateway.domain.manners import GREETING, Patience
+
+
+class SttProvider(enum.StrEnum):
+    DEEPGRAM = "deepgram"
+    OPENAI = "openai"
+    """Any server that speaks OpenAI's transcription protocol."""
+    LOCAL = "local"
+
+
+class TtsProvider(enum.StrEnum):
+    OPENAI = "openai"
+    ELEVENLABS = "elevenlabs"
+    DEEPGRAM = "deepgram"
+    LOCAL = "local"
+
+
+class SpeechSettings(BaseSettings):
+    """Environment: BOTEL_STT and BOTEL_TTS, comma separated, the first that works is used; empty: what has a key, and
+    local behind it. Keys and addresses by the providers' usual names."""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_", populate_by_name=True, extra="ignore")
+
+    stt: str = ""
+    tts: str = ""
+    deepgram_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="DEEPGRAM_API_KEY")
+    deepgram_base_url: str = Field(default="https://api.deepgram.com", validation_alias="DEEPGRAM_BASE_URL")
+    deepgram_stt_model: str = "nova-3"
+    deepgram_tts_model: str = "aura-2-andromeda-en"
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+    openai_stt_model: str = "gpt-4o-mini-transcribe"
+    openai_tts_model: str = "gpt-4o-mini-tts"
+    openai_tts_voice: str = "ash"
+    elevenlabs_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ELEVENLABS_API_KEY")
+    elevenlabs_voice_id: str = "EXAVITQu4vr4xnSDxMaL"
+    elevenlabs_model: str = "eleven_turbo_v2_5"
+    local_voice: str = "en-us"
+    """An eSpeak NG voice."""
+    local_voice_rate: int = Field(default=165, ge=80, le=450)
+    """Words a minute."""
+    language: str = "en-US"
+
+    def stt_order(self) -> tuple[SttProvider, ...]:
+        """Raises ValueError for an unknown name."""
+        if self.stt.strip():
+            return tuple(SttProvider(name.strip()) for name in self.stt.split(","))
+        keyed = [(SttProvider.DEEPGRAM, self.deepgram_api_key), (SttProvider.OPENAI, self.openai_api_key)]
+        return (*(provider for provider, key in keyed if key.get_secret_value()), SttProvider.LOCAL)
+
+    def tts_order(self) -> tuple[TtsProvider, ...]:
+        """Raises ValueError for an unknown name."""
+        if self.tts.strip():
+            return tuple(TtsProvider(name.strip()) for name in self.tts.split(","))
+        keyed = [
+            (TtsProvider.OPENAI, self.openai_api_key),
+            (TtsProvider.ELEVENLABS, self.elevenlabs_api_key),
+            (TtsProvider.DEEPGRAM, self.deepgram_api_key),
+        ]
+        return (*(provider for provider, key in keyed if key.get_secret_value()), TtsProvider.LOCAL)
+
+
+class CallSettings(BaseSettings):
+    """Environment: BOTEL_CALL_*. Durations are seconds."""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_CALL_", extra="ignore")
+
+    greeting: str = Field(default=GREETING, max_length=500)
+    """Said when the call stands; empty: the guest speaks first."""
+    filler_s: float = Field(default=1.0, gt=0)
+    first_words_s: float = Field(default=8.0, gt=0)
+    stall_s: float = Field(default=5.0, gt=0)
+    endpointing_s: float = Field(default=0.5, ge=0.1)
+    """Silence after which the guest's turn is over."""
+    max_endpointing_s: float = Field(default=3.0, ge=0.1)
+    interrupt_after_s: float = Field(default=0.5, ge=0.1)
+    """Guest speech that pauses the concierge."""
+    interrupt_words: int = Field(default=2, ge=1)
+    """Recognised words that end the concierge's answer."""
+    resume_after_s: float = Field(default=1.0, ge=0.1)
+    """Silence after which a pause without words was none."""
+    confidence_floor: float = Field(default=0.3, ge=0, le=1)
+    """Below it the guest is asked to repeat."""
+    max_duration_s: float = Field(default=3_600.0, gt=0)
+
+    def patience(self) -> Patience:
+        return Patience(filler_s=self.filler_s, first_words_s=self.first_words_s, stall_s=self.stall_s)
+
+
+class GatewaySettings(BaseSettings):
+    """Environment: BOTEL_VOICE_HOST, BOTEL_VOICE_PORT, ..."""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_VOICE_", extra="ignore")
+
+    host: str = "127.0.0.1"
+    """The audio door has no guest authentication: it refuses to listen beyond loopback."""
+    port: int = Field(default=8081, ge=0, le=65_535)
+    """0: any free port, told in the log."""
+    max_calls: int = Field(default=20, ge=1)
+    drain_s: float = Field(default=20.0, ge=0)
+    """How long running calls may go on after SIGTERM."""

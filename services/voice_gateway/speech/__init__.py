@@ -1,0 +1,1 @@
+"""Hearing and speaking: the keyless parts and the choice of providers."""

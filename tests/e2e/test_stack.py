@@ -1,0 +1,96 @@
+"""The native stack with real services: a brain killed in mid-sentence, and history after Redis was emptied."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deploy.local.env import without_settings
+from deploy.local.redis_server import find_redis
+from deploy.local.services import SERVICES
+from deploy.local.stack import Stack
+
+KEY = "dev-end-to-end"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+LONG_QUESTION = "I would like to hear about the pool and the spa."
+_SERVICES = [service for service in SERVICES if service.name != "voice_gateway"]
+
+
+def new_stack(folder: Path, brains: int, **env: str) -> Stack:
+    base = {**without_settings(os.environ), "BOTEL_API_KEY": KEY, **env}
+    return Stack(folder, env=base, redis=find_redis(base), brains=brains, services=_SERVICES)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(headers=HEADERS, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        yield session
+
+
+def body(message: str, customer: str = "guest-204") -> dict[str, str]:
+    return {"propertyId": "harbour", "customerId": customer, "message": message}
+
+
+async def ask(http: aiohttp.ClientSession, stack: Stack, message: str) -> dict[str, Any]:
+    async with http.post(f"{stack.text_url}/llm/conversations/", json=body(message)) as response:
+        answer: dict[str, Any] = await response.json()
+        assert response.status == 200, answer
+        return answer
+
+
+async def chunks_of(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Name and data of each server-sent event."""
+    name = ""
+    async for raw in response.content:
+        field, _, value = raw.decode().rstrip("\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
+async def test_a_brain_killed_in_mid_sentence_does_not_cost_a_word(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    async with new_stack(tmp_path, 2, BRAIN_OFFLINE_TOKEN_S="0.05") as stack:
+        whole = (await ask(http, stack, LONG_QUESTION))["response"]
+        stack.process("brain-2").signal(signal.SIGSTOP)  # so that it is brain-1 that answers
+        text, at_kill = "", 0
+        stream = {"Accept": "text/event-stream"}
+        url = f"{stack.text_url}/llm/conversations/"
+        async with http.post(url, json=body(LONG_QUESTION, "guest-301"), headers=stream) as response:
+            async for name, data in chunks_of(response):
+                if name == "chunk":
+                    text += data["text"]
+                if not at_kill and len(text) > 60:
+                    at_kill = len(text)
+                    stack.process("brain-2").signal(signal.SIGCONT)
+                    stack.process("brain-1").signal(signal.SIGKILL)
+                if name == "end":
+                    break
+        assert 0 < at_kill < len(whole) / 2
+        assert text == whole
+
+
+async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    async with new_stack(tmp_path, 1) as stack:
+        conversation = (await ask(http, stack, "What time is breakfast?"))["conversationId"]
+        await ask(http, stack, "Is there parking?")
+        before = await _messages(http, stack, conversation)
+        while len([one for one in before if one["role"] == "concierge"]) < 2:
+            before = await _messages(http, stack, conversation)
+    shutil.rmtree(tmp_path / "redis")
+    async with new_stack(tmp_path, 1) as stack:
+        assert await _messages(http, stack, conversation) == before
+
+
+async def _messages(http: aiohttp.ClientSession, stack: Stack, conversation: str) -> list[dict[str, Any]]:
+    async with http.get(f"{stack.store_url}/conversations/{conversation}/messages") as response:
+        found: list[dict[str, Any]] = (await response.json())["messages"]
+        return found

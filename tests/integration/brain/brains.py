@@ -1,0 +1,154 @@
+"""Brains as processes of their own on a real Redis, and a guest at the other end of the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from deploy.local.ports import free_port
+from libs.bus.bus import Bus, new_id
+from libs.bus.conversations import Conversations
+from libs.bus.feed import Feed
+from libs.bus.settings import BusSettings
+from libs.bus.subscription import Piece, Subscription
+from libs.contracts.events import (
+    AnyEvent,
+    Author,
+    Channel,
+    ConversationOpened,
+    MessageReceived,
+    ReplyGenerated,
+)
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Brain:
+    process: asyncio.subprocess.Process
+    port: int
+
+    async def ask(self, path: str) -> str:
+        """Body of a page of its health server; '' while it does not answer well."""
+        async with httpx.AsyncClient() as client:
+            try:
+                answer = await client.get(f"http://127.0.0.1:{self.port}{path}")
+            except httpx.HTTPError:
+                return ""
+        return answer.text if answer.status_code == 200 else ""
+
+    async def busy(self) -> bool:
+        return "botel_turns_in_flight 1.0" in await self.ask("/metrics")
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        return await asyncio.wait_for(self.process.wait(), 40)
+
+
+async def start_brain(redis_url: str, hotel: Path, **env: str) -> Brain:
+    """A brain's process; not ready yet."""
+    port = free_port()
+    given = {
+        "REDIS_URL": redis_url,
+        "BOTEL_HOTEL_PATH": str(hotel),
+        "BOTEL_HEALTH_PORT": str(port),
+        "BOTEL_LOG_FORMAT": "json",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.brain"),
+        cwd=ROOT,
+        env={**os.environ, **given, **env},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return Brain(process, port)
+
+
+@contextlib.asynccontextmanager
+async def running_brains(count: int, redis_url: str, hotel: Path, **env: str) -> AsyncIterator[list[Brain]]:
+    """So many brains, ready."""
+    brains = [await start_brain(redis_url, hotel, **env) for _ in range(count)]
+    try:
+        for brain in brains:
+            await eventually(lambda brain=brain: brain.ask("/readyz"), within_s=40)  # type: ignore[misc]
+        yield brains
+    finally:
+        for brain in brains:
+            await brain.end(signal.SIGKILL)
+
+
+class Guest:
+    """One conversation over the bus."""
+
+    def __init__(self, bus: Bus, feed: Feed, customer_id: str) -> None:
+        self.conversations = Conversations(bus)
+        self._feed, self._customer = feed, customer_id
+        self.conversation_id = new_id("conv")
+        self.following: Subscription | None = None
+        self.events: list[AnyEvent] = []
+        self.text = ""
+        """What came of the running reply."""
+
+    async def open(self) -> None:
+        event = ConversationOpened(
+            id=new_id("evt"),
+            time_ms=0,
+            property_id="harbour",
+            conversation_id=self.conversation_id,
+            author=Author.SYSTEM,
+            channel=Channel.SYSTEM,
+            customer_id=self._customer,
+        )
+        await self.conversations.open(event, {"property_id": "harbour", "customer_id": self._customer})
+        self.following = await self._feed.follow("harbour", self.conversation_id)
+
+    async def say(self, text: str, channel: Channel = Channel.VOICE) -> str:
+        """Begin a turn; its id."""
+        turn_id = new_id("turn")
+        message = MessageReceived(
+            id=turn_id,
+            turn_id=turn_id,
+            time_ms=0,
+            property_id="harbour",
+            conversation_id=self.conversation_id,
+            author=Author.GUEST,
+            channel=channel,
+            text=text,
+        )
+        self.text = ""
+        await self.conversations.accept(message, gateway_id=self._feed.gateway_id)
+        return turn_id
+
+    async def listen(self, *, words: int = 0) -> ReplyGenerated | None:
+        """Until the reply is complete, or so many words of it have come."""
+        assert self.following
+        async with asyncio.timeout(30):
+            async for item in self.following:
+                if isinstance(item, Piece):
+                    self.text += item.text
+                    if words and len(self.text.split()) >= words:
+                        return None
+                else:
+                    self.events.append(item)
+                    if isinstance(item, ReplyGenerated):
+                        return item
+        return None
+
+
+@contextlib.asynccontextmanager
+async def visiting(redis_url: str, customer_id: str = "guest-204") -> AsyncIterator[Guest]:
+    """A guest with an open conversation."""
+    async with Bus(BusSettings(redis_url=SecretStr(redis_url))) as bus, Feed(bus, new_id("gw")) as feed:
+        guest = Guest(bus, feed, customer_id)
+        await guest.open()
+        yield guest

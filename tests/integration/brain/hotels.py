@@ -1,0 +1,74 @@
+"""Hotel systems with something the matter, and turns of brains that die."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import time
+
+from libs.contracts.events import ToolCompleted, ToolRequested
+from services.brain.domain.hotel import Booking, Offer
+from services.brain.pms.memory import MemoryPms
+from services.brain.rehearsal import RehearsedTurn
+
+
+class SlowPms(MemoryPms):
+    """Accepting waits for `gate` once it has `begun`."""
+
+    def __init__(self, other: MemoryPms) -> None:
+        self.__dict__.update(other.__dict__)
+        self.begun, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def accept_offer(self, property_id: str, *, offer_id: str, key: str) -> Booking:
+        self.begun.set()
+        await self.gate.wait()
+        return await super().accept_offer(property_id, offer_id=offer_id, key=key)
+
+
+class LossyPms(MemoryPms):
+    """Writes take effect, or do not, and never answer."""
+
+    def __init__(self, other: MemoryPms, *, applies: bool, settles: bool = True) -> None:
+        self.__dict__.update(other.__dict__)
+        self._applies, self._settles = applies, settles
+
+    async def accept_offer(self, property_id: str, *, offer_id: str, key: str) -> Booking:
+        if self._applies:
+            await super().accept_offer(property_id, offer_id=offer_id, key=key)
+        return await _never()
+
+    async def propose_late_checkout(self, property_id: str, *, code: str, requested: time, key: str) -> Offer:
+        return await super().propose_late_checkout(property_id, code=code, requested=requested, key=key)
+
+    async def settle(self, property_id: str, *, key: str) -> Offer | Booking | None:
+        return await super().settle(property_id, key=key) if self._settles else await _never()
+
+
+async def _never() -> Booking:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+class Killed(BaseException):
+    """The process is gone: nothing runs on, nothing is caught."""
+
+
+class DyingTurn(RehearsedTurn):
+    """A run whose process dies around the journalling of `tool`: `requested`, `applied` or `completed` is its last."""
+
+    tool = ""
+    last = ""
+
+    async def journal(self, event: ToolRequested | ToolCompleted) -> None:
+        mine = event.name == self.tool
+        if mine and self.last == "applied" and isinstance(event, ToolCompleted):
+            raise Killed
+        await super().journal(event)
+        if mine and self.last == ("requested" if isinstance(event, ToolRequested) else "completed"):
+            raise Killed
+
+
+def dying(turn: RehearsedTurn, *, tool: str, last: str) -> DyingTurn:
+    """The same run, doomed."""
+    doomed = DyingTurn(turn.log, turn.message, turn.grant, turn.context)
+    doomed.tool, doomed.last = tool, last
+    return doomed

@@ -1,0 +1,129 @@
+"""The commands of `make`, with a Docker of four lines and without one."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy.local import background
+from deploy.local.__main__ import COMMANDS, Context, main
+
+DOCKER = """#!/bin/sh
+case "$*" in
+  "compose version --short") echo "$COMPOSE_VERSION";;
+  info*) [ -n "$ENGINE" ] && echo 28.0.0;;
+  "compose ps --quiet") [ -n "$UP" ] && echo 0123456789ab;;
+  *) echo "$* keys=$BOTEL_API_KEYS" >> "$CALLS";;
+esac
+"""
+
+
+class Machine:
+    """A machine with this environment, and what its docker was asked to do."""
+
+    def __init__(self, root: Path, **environ: str) -> None:
+        self.root = root
+        self._calls = root / "calls"
+        self.environ = {"PATH": f"{root}/bin:{os.defpath}", "CALLS": str(self._calls), **environ}
+
+    def run(self, command: str, **arguments: object) -> int:
+        given = {"brains": 2, "free_ports": True, "service": "", "lines": 10, "follow": False, **arguments}
+        return COMMANDS[command](Context(self.root, self.environ), argparse.Namespace(**given))
+
+    def docker(self) -> list[str]:
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+
+@pytest.fixture
+def with_docker(tmp_path: Path) -> Machine:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/docker").write_text(DOCKER)
+    (tmp_path / "bin/docker").chmod(0o755)
+    return Machine(tmp_path, COMPOSE_VERSION="2.29.1", ENGINE="yes", UP="yes")
+
+
+def test_up_takes_compose_and_gives_it_the_digest_of_the_key_only(with_docker: Machine) -> None:
+    assert with_docker.run("up", brains=3) == 0
+
+    key = (with_docker.root / ".env").read_text().partition("=")[2].strip()
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    assert with_docker.docker() == [
+        f"compose up --detach --build --wait --scale brain=3 keys=harbour:{digest}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "call"),
+    [
+        ("down", {}, "compose down"),
+        ("ps", {}, "compose ps"),
+        ("logs", {"service": "brain", "follow": True}, "compose logs --tail 10 --follow brain"),
+        ("scale", {"brains": 4}, "compose up --detach --no-recreate --wait --scale brain=4 brain"),
+    ],
+)
+def test_the_others_work_on_the_containers_that_run(
+    with_docker: Machine, command: str, arguments: dict[str, object], call: str
+) -> None:
+    assert with_docker.run(command, **arguments) == 0
+    assert with_docker.docker()[0].startswith(call + " ")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"COMPOSE_VERSION": "1.29.2"}, "older than 2.24"),
+        ({"COMPOSE_VERSION": ""}, "no compose plugin"),
+        ({"ENGINE": ""}, "no Docker engine answers"),
+        ({"PATH": "/nowhere"}, "no docker command"),
+    ],
+)
+def test_why_compose_cannot_be_used_is_said(with_docker: Machine, changed: dict[str, str], reason: str) -> None:
+    with_docker.environ |= changed
+
+    assert reason in Context(with_docker.root, with_docker.environ).compose.why_not()
+
+
+@pytest.mark.parametrize("command", ["down", "ps"])
+def test_with_nothing_up_that_is_said(with_docker: Machine, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with_docker.environ["UP"] = ""
+
+    assert with_docker.run(command) == 0
+    assert capsys.readouterr().out == "nothing runs\n"
+    assert with_docker.docker() == []
+
+
+@pytest.mark.parametrize("command", ["scale", "logs"])
+def test_what_needs_a_stack_says_that_there_is_none(tmp_path: Path, command: str) -> None:
+    with pytest.raises(background.NotRunning):
+        Machine(tmp_path).run(command)
+
+
+def test_doctor_tells_of_keys_only_whether_they_are_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-very-secret\n")
+
+    Machine(tmp_path, DEEPGRAM_API_KEY="dg-very-secret").run("doctor")
+
+    told = capsys.readouterr().out
+    lines = {line.split()[1]: line for line in told.splitlines() if len(line.split()) > 2}
+    assert "secret" not in told
+    assert lines["OPENAI_API_KEY"].startswith("ok ")
+    assert lines["DEEPGRAM_API_KEY"].startswith("ok ")
+    assert "not set" in lines["ELEVENLABS_API_KEY"]
+
+
+def test_doctor_calls_a_port_that_is_none_by_its_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Machine(tmp_path, BOTEL_TEXT_PORT="http").run("doctor") == 1
+    assert "BOTEL_TEXT_PORT='http': not a port" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", ["-1", "65", "many"])
+def test_a_number_of_brains_that_is_none_is_a_usage_error(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["scale", "--", number])
+
+    assert ended.value.code == 2
+    assert "0 to 64" in capsys.readouterr().err

@@ -1,0 +1,142 @@
+"""A call in real time: real session, recogniser, voice and detector; only the brain is scripted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from libs.contracts.events import Author, Channel, MessageReceived
+from services.voice_gateway import events
+from services.voice_gateway.audio import SAMPLE_RATE
+from services.voice_gateway.domain.manners import FILLERS, NO_ANSWER
+from services.voice_gateway.ports import ReplyPiece, SpokenTurn
+from services.voice_gateway.settings import CallSettings, SpeechSettings
+from services.voice_gateway.speech.espeak import Espeak, Voice
+from services.voice_gateway.speech.providers import Speech, SpeechFactory
+from tests.integration.voice_gateway.callers import ScriptedBrain, TestCall, reply
+from tests.integration.voice_gateway.truth import loudness, played_ms, words_in
+
+SETTINGS = CallSettings(greeting="")
+VOICE = Voice("en-us", SpeechSettings().local_voice_rate)
+QUESTION = "what time is breakfast served on monday"
+LONG = (
+    "The swimming pool is on the fourth floor of the hotel. It is open from seven in the morning until ten at night. "
+    "Towels are by the door, and the water is warm all through the year. Children may swim with their parents. "
+    "There is a small bar beside it that serves coffee, juice and sandwiches until six in the evening."
+)
+
+
+@pytest.fixture
+async def speech() -> AsyncIterator[Speech]:
+    async with aiohttp.ClientSession() as http:
+        factory = SpeechFactory(SpeechSettings(stt="local", tts="local"), http)
+        factory.warm()
+        yield factory.speech()
+        factory.close()
+
+
+async def test_a_question_is_answered_and_what_was_heard_is_reported(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply("Breakfast is served from seven. Enjoy it."))
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        call.say(QUESTION)
+        heard = await call.until(events.Heard)
+    assert brain.turns[0].text == QUESTION
+    assert heard.complete
+    assert [report.text for report in brain.reports] == ["Breakfast is served from seven. Enjoy it."]
+    assert heard.timings.first_chunk_ms > 0
+    assert heard.timings.first_audio_ms > heard.timings.tts_ms > 0
+    assert [what for what, _ in brain.journal] == ["started", "ask", "heard", "ended", "closed"]
+    asked = call.guest[: 2 * SAMPLE_RATE]
+    assert loudness(asked) > 100, "the guest's side was recorded"
+
+
+async def test_barge_in_cancels_the_brain_and_tells_what_was_heard(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply(LONG, every_s=0.12), reply("Parking is free."))
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        call.say(QUESTION)
+        await call.until(events.Playout, lambda e: e.what == "started" and e.segment == 2)
+        barged = len(call.told)
+        call.say("where can we park the car")
+        heard = await call.until(events.Heard)
+        cut = await call.until(events.Playout, lambda e: e.what == "cut")
+        await call.until(events.Heard, lambda e: e.generated.startswith("Parking"))
+    turn = brain.turns[0].turn_id
+    kinds = [what for what, turn_id in brain.journal if turn_id == turn]
+    assert kinds == ["ask", "cancel", "heard"]
+    assert brain.written[turn].count(" ") < LONG.count(" "), "the brain was still writing"
+    assert not heard.complete
+    assert LONG.startswith(heard.heard)
+    truth = words_in(espeak, VOICE, LONG, played_ms(call.told, {1, 2}))
+    assert abs(len(heard.heard.split()) - truth) <= 2, (heard.heard, truth)
+    assert heard.heard_ms == pytest.approx(played_ms(call.told, {1, 2}), abs=2)
+    silence = call.concierge[cut.position * 2 : cut.position * 2 + SAMPLE_RATE // 2]
+    assert loudness(silence) == 0, "nothing is played after the cut"
+    assert brain.turns[1].text == "where can we park the car"
+    assert [e.text for e in call.told[barged:] if isinstance(e, events.Transcript)]
+
+
+async def test_a_filler_bridges_a_slow_brain_and_is_not_history(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply("The pool opens at seven.", first_s=2.2, every_s=0.0))
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        call.say(QUESTION)
+        heard = await call.until(events.Heard)
+    assert heard.filler in FILLERS
+    assert brain.reports[0].text == "The pool opens at seven."
+    started = [e.position for e in call.told if isinstance(e, events.Playout) and e.what == "started"]
+    assert len(started) == 2
+    assert 1_000 <= heard.timings.first_chunk_ms <= 4_000
+    assert heard.timings.tts_ms < 1_500, "the filler's audio is not taken for the answer's"
+
+
+async def test_a_dead_brain_is_excused_aloud_and_the_call_goes_on(espeak: Espeak, speech: Speech) -> None:
+    async def dead(_: SpokenTurn) -> AsyncIterator[ReplyPiece]:
+        await asyncio.Event().wait()
+        yield ReplyPiece("")
+
+    brain = ScriptedBrain(dead, reply("Breakfast is at eight."))
+    settings = CallSettings(greeting="", first_words_s=1.5, filler_s=5)
+    async with TestCall(espeak, speech, brain, settings) as call:
+        call.say(QUESTION)
+        await call.until(events.Heard)
+        before = len(call.told)
+        call.say(QUESTION)
+        await call.until(events.Heard, after=before)
+    assert [report.text for report in brain.reports] == [NO_ANSWER, "Breakfast is at eight."]
+    assert ("cancel", brain.turns[0].turn_id) in brain.journal
+
+
+async def test_noise_pauses_an_answer_and_what_is_written_elsewhere_does_not(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply(LONG.split(". ")[0] + ". Towels are by the door.", every_s=0.02))
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        call.say(QUESTION)
+        await call.until(events.Playout, lambda e: e.what == "started")
+        await brain.other.put(
+            MessageReceived(
+                id="m1", time_ms=1, property_id="p", conversation_id="c", author=Author.GUEST, channel=Channel.TEXT,
+                turn_id="t9", text="and parking?", number=7,
+            )
+        )  # fmt: skip
+        elsewhere = await call.until(events.Elsewhere)
+        voiced = espeak.synthesise("aaaaaah", Voice("en-us", 80))
+        call.make_noise(voiced.pcm)
+        heard = await call.until(events.Heard)
+    assert elsewhere.channel == "text"
+    assert heard.complete
+    kinds = [e.what for e in call.told if isinstance(e, events.Playout)]
+    assert "paused" in kinds
+    assert "cut" not in kinds
+    assert len(brain.turns) == 1
+
+
+async def test_what_is_not_understood_is_asked_again(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain()
+    settings = CallSettings(greeting="", confidence_floor=0.99)
+    async with TestCall(espeak, speech, brain, settings) as call:
+        call.say(QUESTION)
+        unclear = await call.until(events.NotUnderstood)
+        await call.until(events.Playout, lambda e: e.what == "finished")
+    assert unclear.text == QUESTION
+    assert brain.turns == []

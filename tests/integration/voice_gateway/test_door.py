@@ -1,0 +1,173 @@
+"""The audio door over a real WebSocket: one call, and everyone who is turned away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
+
+from libs.contracts.errors import UnknownConversation
+from services.voice_gateway.audio import FRAME_BYTES, SAMPLE_RATE
+from services.voice_gateway.door import Door
+from services.voice_gateway.ports import BrainLink, CallerIdentity
+from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
+from services.voice_gateway.speech.espeak import Espeak
+from services.voice_gateway.speech.providers import SpeechFactory
+from services.voice_gateway.speech.resampling import resample
+from tests.integration.voice_gateway.callers import GUEST, ScriptedBrain, reply
+from tests.integration.voice_gateway.truth import loudness
+
+HELLO = {"property_id": "harbour", "customer_id": "guest-1"}
+
+
+class OneBrain:
+    """Connects every caller to the same brain, those of property `nobody` to none."""
+
+    def __init__(self, brain: ScriptedBrain) -> None:
+        self.brain = brain
+        self.callers: list[CallerIdentity] = []
+
+    async def connect(self, caller: CallerIdentity) -> BrainLink:
+        self.callers.append(caller)
+        if caller.property_id == "nobody":
+            raise UnknownConversation
+        return self.brain
+
+
+@asynccontextmanager
+async def opened(brain: ScriptedBrain, *, max_calls: int = 2) -> AsyncIterator[tuple[Door, str, OneBrain]]:
+    numbers = iter(range(1, 100))
+    async with aiohttp.ClientSession() as http:
+        speech = SpeechFactory(SpeechSettings(stt="local", tts="local"), http)
+        await asyncio.to_thread(speech.warm)
+        exchange = OneBrain(brain)
+        door = Door(
+            exchange,
+            speech,
+            GatewaySettings(max_calls=max_calls),
+            CallSettings(greeting=""),
+            lambda kind: f"{kind}-{next(numbers)}",
+        )
+        app = web.Application()
+        app.add_routes(door.routes())
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            yield door, f"http://127.0.0.1:{runner.addresses[0][1]}/call", exchange
+        finally:
+            await runner.cleanup()
+            speech.close()
+
+
+class Caller:
+    """Reads a call: its events, and its audio."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self.audio = bytearray()
+        self.events: list[dict[str, Any]] = []
+
+    async def until(self, kind: str, timeout_s: float = 15) -> dict[str, Any]:
+        async with asyncio.timeout(timeout_s):
+            async for message in self._socket:
+                if message.type is WSMsgType.BINARY:
+                    assert len(message.data) == FRAME_BYTES
+                    self.audio += message.data
+                else:
+                    event: dict[str, Any] = json.loads(message.data)
+                    self.events.append(event)
+                    if event["type"] == kind:
+                        return event
+        raise AssertionError(f"the call ended without {kind!r}: {[e['type'] for e in self.events]}")
+
+
+async def test_a_call_through_the_door(espeak: Espeak) -> None:
+    brain = ScriptedBrain(reply("Breakfast is at eight."))
+    async with opened(brain) as (door, url, exchange), aiohttp.ClientSession() as http:
+        async with http.ws_connect(url) as socket:
+            await socket.send_json(HELLO)
+            caller = Caller(socket)
+            ready = await caller.until("ready")
+            said = espeak.synthesise("what time is breakfast served on monday", GUEST)
+            pcm = resample(said.pcm, said.sample_rate, SAMPLE_RATE)
+            for at in range(0, len(pcm), 32_000):
+                await socket.send_bytes(pcm[at : at + 32_000])
+            asked = await caller.until("asked")
+            heard = await caller.until("heard")
+            assert door.calls == 1
+        async with asyncio.timeout(5):
+            while ("closed", "") not in brain.journal:
+                await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.01)
+    assert (ready["conversation_id"], ready["sample_rate"]) == ("conv-test", SAMPLE_RATE)
+    assert asked["text"] == "what time is breakfast served on monday"
+    assert (heard["heard"], heard["complete"]) == ("Breakfast is at eight.", True)
+    playout = {event["what"]: event["position"] for event in caller.events if event["type"] == "playout"}
+    assert loudness(caller.audio[playout["started"] * 2 : playout["finished"] * 2]) > 100
+    assert loudness(caller.audio[: playout["started"] * 2]) == 0, "positions count the samples received"
+    assert exchange.callers[0].customer_id == "guest-1"
+    assert [what for what, _ in brain.journal] == ["started", "ask", "heard", "ended", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        (b"\x00\x00", "invalid-request"),
+        ("{", "invalid-request"),
+        ("[]", "invalid-request"),
+        ("{}", "invalid-request"),
+        (json.dumps({"property_id": 7}), "invalid-request"),
+        (json.dumps({"property_id": "nobody"}), "unknown-conversation"),
+    ],
+)
+async def test_a_first_frame_that_does_not_tell_who_calls(first: str | bytes, code: str) -> None:
+    async with opened(ScriptedBrain()) as (door, url, _), aiohttp.ClientSession() as http, http.ws_connect(url) as ws:
+        await (ws.send_str(first) if isinstance(first, str) else ws.send_bytes(first))
+        refused = await Caller(ws).until("refused", timeout_s=5)
+        assert refused["code"] == code
+        assert (await ws.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
+        assert door.calls == 0
+
+
+async def test_pages_are_turned_away_and_so_is_who_comes_too_late() -> None:
+    async with opened(ScriptedBrain()) as (door, url, _), aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await http.ws_connect(url, origin="https://example.com")
+        await door.drain(0)
+        async with http.ws_connect(url) as socket:
+            await socket.send_json(HELLO)
+            assert (await Caller(socket).until("refused", timeout_s=5))["code"] == "voice-unavailable"
+
+
+async def test_no_more_calls_than_lines_and_noise_on_the_wire_ends_only_its_own() -> None:
+    brain = ScriptedBrain()
+    async with opened(brain, max_calls=1) as (door, url, _), aiohttp.ClientSession() as http:
+        async with http.ws_connect(url) as first:
+            await first.send_json(HELLO)
+            await Caller(first).until("ready")
+            async with http.ws_connect(url) as second:
+                await second.send_json(HELLO)
+                assert (await Caller(second).until("refused", timeout_s=5))["code"] == "voice-unavailable"
+            await first.send_bytes(b"\x01")
+            ended = await Caller(first).until("ended", timeout_s=5)
+            assert ended["reason"] == "guest-left"
+        assert door.calls == 0
+
+
+async def test_draining_ends_running_calls_in_good_order() -> None:
+    brain = ScriptedBrain()
+    async with opened(brain) as (door, url, _), aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+        await socket.send_json(HELLO)
+        caller = Caller(socket)
+        await caller.until("ready")
+        draining = asyncio.create_task(door.drain(0.1))
+        assert (await caller.until("ended", timeout_s=5))["reason"] == "shutdown"
+        await draining
+    assert ("ended", "shutdown") in brain.journal
