@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from libs.bus import subscription
+from libs.bus.conversations import Conversations
+from libs.bus.feed import Feed
 from libs.bus.run import Run
 from libs.bus.subscription import Piece, SlowFollower
 from libs.contracts.errors import UnknownConversation
@@ -310,6 +312,20 @@ async def test_the_stream_of_a_gateway_that_is_gone_stayed_for_ever(stage: Stage
         return int(await stage.send("PTTL", stage.keys.chunks("g1"))) > 60_000
 
     await eventually(renewed)
+
+
+async def test_what_a_gateway_writes_itself_needs_no_way_over_redis(stage: Stage) -> None:
+    """Its own events come at once; what others write in between is still heard in order."""
+    async with Feed(stage.bus, "g1") as feed:
+        await stage.open("c")
+        listener = await stage.listen(feed, "c")
+        elsewhere = Conversations(await stage.new_bus("elsewhere"))
+        for number in range(30):
+            writer = stage.conversations if number % 3 else elsewhere
+            await writer.append(heard("c", f"h{number}"))
+        await listener.until(lambda it: len(it.events) == 30)
+        assert [event.id for event in listener.events] == [f"h{number}" for number in range(30)]
+        assert await stage.send("XLEN", stage.keys.chunks("g1")) == 10
 
 
 async def test_closing_a_feed_ends_its_followers_and_its_stream(stage: Stage) -> None:
