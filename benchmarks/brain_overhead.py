@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import uvloop
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage
@@ -25,9 +24,9 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from libs.process import run, settle
 from services.brain.agent import OwnAgent
 from services.brain.answer import Concierge
-from services.brain.app import calm_garbage_collector
 from services.brain.history import messages_of
 from services.brain.offline_model import OfflineChatModel
 from services.brain.pms.memory import MemoryPms
@@ -166,7 +165,7 @@ async def _batch(one: Callable[[], Any], at_once: int, apart_s: float) -> list[f
 
 async def both() -> list[Overhead]:
     """Alone, and a hundred at once: a model with 300 ms to its first token and 100 tokens a second."""
-    calm_garbage_collector()
+    settle()
     return [
         await measure(at_once=1, turns=300),
         await measure(at_once=100, turns=500, first_token_s=0.3, token_s=0.01, apart_s=0.02),
@@ -174,7 +173,7 @@ async def both() -> list[Overhead]:
 
 
 def main() -> None:
-    for found in uvloop.run(both()):
+    for found in run(both()):
         print(json.dumps(asdict(found)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from services.brain.domain.marks import Line
@@ -39,8 +40,16 @@ _ASKING = word_set("what when where which who how do did does is am are was can 
 MAX_QUOTE_CHARS = 240
 
 
+_OPENING = re.compile(
+    r"^(?:(?:hello|hi|hey|please|oh|and|also|well|by the way|btw|fyi|just so you know|for your information|remember|"
+    r"(?:please )?note|keep in mind)\b[\s,.:;!-]*(?:that\b\s*)?)+",
+    re.IGNORECASE,
+)
+
+
 def to_you(text: str) -> str:
-    """`my taxi is at nine` as `your taxi is at nine`."""
+    """`By the way, my taxi is at nine.` as `your taxi is at nine`."""
+    text = _OPENING.sub("", text.strip()) or text
     swapped: list[str] = []
     for word in text.split():
         plain = word.lower().rstrip(".,!?;:")
