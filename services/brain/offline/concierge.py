@@ -124,10 +124,10 @@ def _answer_to_offer(talk: Dialogue, asked: Asked) -> Plan | None:
         return Say(replies.DECLINED)
     if yes and offer.lapsed:
         return _offer(time.fromisoformat(offer.data["requested"]))
-    fresh = any(replies.offer_told(offer.data, reply) for reply in talk.last_replies()) or not offer.told_since
+    fresh = any(replies.offer_told(offer.data, reply) for reply in talk.last_replies())
+    if yes and not replies.offer_told(offer.data, offer.told_since):
+        return Say(replies.offer(offer.data, by_text=talk.now.guest.by_text))
     if yes and (fresh or is_explicit(words)):
-        if not replies.offer_told(offer.data, offer.told_since):
-            return Say(replies.offer(offer.data, by_text=talk.now.guest.by_text))
         return Use((("accept_offer", {"offer_id": offer.data["offer_id"]}),))
     if asked.time and fresh and _INSTEAD & set(words) and len(words) <= MAX_COUNTER_WORDS:
         return _offer(asked.time)
