@@ -67,5 +67,7 @@ class Run(msgspec.Struct, frozen=True):
     answers: dict[str, dict[str, Answers]]
     """By shape, then by peer."""
     chunks: Chunks
+    overhead: dict[str, Percentiles]
+    """Milliseconds that the brain adds to its model's first token, by what is measured."""
     cancel: Percentiles
     """Milliseconds from the gateway's cancel to the end of the generation."""

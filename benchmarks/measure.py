@@ -8,7 +8,15 @@ from typing import Any
 
 from benchmarks import floor
 from benchmarks.figures import Answers, Chunks, Percentiles, Run
-from benchmarks.plan import PEERS, Plan, Shape
+from benchmarks.plan import (
+    BRAIN_ALONE,
+    BRAIN_LOADED,
+    BRAIN_TOOL_ALONE,
+    BRAIN_TOOL_LOADED,
+    PEERS,
+    Plan,
+    Shape,
+)
 from benchmarks.stack import Stack, running_stack
 
 
@@ -32,7 +40,7 @@ class _Repetition:
         self._found: dict[str, Any] = {"answers": self._answers}
 
     async def run(self) -> Run:
-        works: list[Callable[[], Awaitable[None]]] = [self._floor, self._chunks, self._cancels]
+        works: list[Callable[[], Awaitable[None]]] = [self._floor, self._chunks, self._cancels, self._overhead]
         works += [self._load(peer, shape) for peer in PEERS for shape in self._plan.shapes]
         random.Random(self._seed).shuffle(works)
         for work in works:
@@ -90,3 +98,20 @@ class _Repetition:
         )
         stopped = await self._stack.brain.ask("stopped")
         self._found["cancel"] = Percentiles.of([(stopped[turn] - asked[turn]) / 1e6 for turn in asked])
+
+    async def _overhead(self) -> None:
+        plan, concierge = self._plan, self._stack.concierge
+        alone = {"turns": plan.brain_turns, "first_token_s": plan.brain_first_token_s}
+        loaded = {
+            "turns": plan.brain_turns_at_once,
+            "ahead": plan.brain_at_once,
+            "every_s": plan.brain_every_s,
+            "token_s": plan.brain_token_s,
+        }
+        took = {
+            BRAIN_ALONE: await concierge.ask("alone", kind="words", **alone),
+            BRAIN_LOADED: await concierge.ask("at once", kind="words", **loaded),
+            BRAIN_TOOL_ALONE: await concierge.ask("alone", kind="tool", **alone),
+            BRAIN_TOOL_LOADED: await concierge.ask("at once", kind="tool", **loaded),
+        }
+        self._found["overhead"] = {what: Percentiles.of(one["overhead"]) for what, one in took.items()}

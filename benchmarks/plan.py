@@ -12,6 +12,10 @@ PEERS = {"bus": "", POST: "post ", "POST, lean": "lean ", "SSE": "stream "}
 """What answers a question, with the prefix of its client's commands."""
 
 
+BRAIN_ALONE, BRAIN_LOADED = "brain: words, alone", "brain: words, 100 at once"
+BRAIN_TOOL_ALONE, BRAIN_TOOL_LOADED = "brain: tool call, then words, alone", "brain: tool call, then words, 100 at once"
+
+
 class Shape(NamedTuple):
     """How questions come: so many guests at once, or so many questions per second whoever is still waiting."""
 
@@ -33,6 +37,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     token_ms: int
     cancels: int
     cancels_at_once: int = 10
+    brain_turns: int
+    """Turns of the concierge, one after the other."""
+    brain_turns_at_once: int
+    """Turns of the concierge that are measured while `brain_at_once` run."""
+    brain_at_once: int
+    brain_every_s: float = 0.02
+    brain_first_token_s: float = 0.02
+    brain_token_s: float = 0.05
 
 
 ALONE, FIFTY, TWO_HUNDRED, STEADY = "1 at once", "50 at once", "200 at once", "200 turns/s"
@@ -51,6 +63,9 @@ FULL = Plan(
     tokens=150,
     token_ms=20,
     cancels=300,
+    brain_turns=60,
+    brain_turns_at_once=150,
+    brain_at_once=100,
 )
 QUICK = Plan(
     runs=1,
@@ -66,5 +81,8 @@ QUICK = Plan(
     tokens=20,
     token_ms=20,
     cancels=20,
+    brain_turns=5,
+    brain_turns_at_once=10,
+    brain_at_once=10,
 )
 """Shows that the harness works. Its figures mean nothing."""

@@ -91,6 +91,7 @@ def _rest(runs: Sequence[Run]) -> Iterable[Iterable[str]]:
         "floor: XADD of 100 bytes, one connection": [run.floor["XADD"] for run in runs],
         "chunk: yielded to at the gateway": [run.chunks.late for run in runs],
         "cancel to generation stopped": [run.cancel for run in runs],
+        **{what: [run.overhead[what] for run in runs] for what in runs[0].overhead},
     }
     for what, found in rows.items():
         yield (what, *_percentiles(found, digits=3), f"{found[0].count}")

@@ -1,4 +1,4 @@
-"""The processes of one repetition: Redis, a brain, a gateway, the HTTP peer and its client."""
+"""The processes of one repetition: Redis, a brain, a gateway, the HTTP peer and its client, a concierge."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Stack(msgspec.Struct, frozen=True):
     gateway: Child
     peer: Child
     client: Child
+    concierge: Child
 
     async def cpu_s(self, *, bus: bool) -> dict[str, float]:
         """Processor seconds so far of the processes that the bus, or the peer, runs in."""
@@ -45,5 +46,6 @@ async def running_stack() -> AsyncIterator[Stack]:
             Child("benchmarks.gateway", redis.url) as gateway,
             Child("benchmarks.peer", str(port)) as peer,
             Child("benchmarks.http_load", f"http://{HOST}:{port}") as client,
+            Child("benchmarks.brain_overhead") as concierge,
         ):
-            yield Stack(redis, brain, gateway, peer, client)
+            yield Stack(redis, brain, gateway, peer, client, concierge)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from benchmarks.figures import Run, Spread
-from benchmarks.plan import ALONE, FIFTY, POST, STEADY
+from benchmarks.plan import ALONE, BRAIN_ALONE, BRAIN_LOADED, FIFTY, POST, STEADY
 
 
 class Verdict(enum.StrEnum):
@@ -28,7 +28,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def judge(runs: Sequence[Run]) -> list[Target]:
-    """Every target of the bus, measured and judged."""
+    """Every target, measured and judged."""
 
     def target(what: str, limit: float, unit: str, figure: Callable[[Run], float], *, least: bool = False) -> Target:
         measured = Spread.of(map(figure, runs))
@@ -41,6 +41,8 @@ def judge(runs: Sequence[Run]) -> list[Target]:
         target("first chunk, alone, p99", 2.0, "ms", lambda run: run.answers[ALONE]["bus"].first.p99),
         target("first chunk at 200 turns/s, p50", 1.0, _TIMES_POST, lambda run: times_post(run, STEADY)),
         target("first chunk at 50 at once, p50", 1.0, _TIMES_POST, lambda run: times_post(run, FIFTY)),
+        target("brain beyond its model, alone, p50", 2.0, "ms", lambda run: run.overhead[BRAIN_ALONE].p50),
+        target("brain beyond its model, 100 at once, p95", 10.0, "ms", lambda run: run.overhead[BRAIN_LOADED].p95),
         target("chunks delivered", 100.0, "%", lambda run: run.chunks.delivered * 100, least=True),
         target("chunk latency, p99", 5.0, "ms", lambda run: run.chunks.late.p99),
         target("brain CPU per chunk", 15.0, "us", lambda run: run.chunks.brain_cpu_us),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable
 
-from libs.bus.bus import Bus, new_id
+from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler, TurnStopped
 from libs.bus.queue import Claimed, Committed, TurnQueue
 from libs.bus.run import Run
@@ -42,6 +43,7 @@ class Answering:
         self._now_ms = now_ms
         self.runs: dict[str, Run | None] = {}
         """None between a claim being sent and the run being known."""
+        self._claims = itertools.count()
         self._entries: dict[str, str] = {}
         self._ended: dict[str, asyncio.Event] = {}
 
@@ -58,7 +60,7 @@ class Answering:
         self._ended[conversation] = asyncio.Event()
         started = time.monotonic()
         try:
-            claimed = await self._queue.claim(activation, new_id("claim"))
+            claimed = await self._queue.claim(activation, f"claim-{next(self._claims)}")
             if isinstance(claimed, str):
                 _log.info("turn not taken", extra={"conversation_id": conversation, "reason": claimed})
                 return

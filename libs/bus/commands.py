@@ -151,7 +151,8 @@ class Commands:
         """Connect again when the connection broke, and break it off when Redis owes replies and says nothing."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._broken.wait(), self._timeout_s / 4)
+                async with asyncio.timeout(self._timeout_s / 4):
+                    await self._broken.wait()
             if self._sent and time.monotonic() - self._heard > self._timeout_s:
                 self._link.drop("no reply in time")
             if self._broken.is_set():

@@ -79,19 +79,17 @@ class Link:
 
     async def connect_once(self) -> None:
         """One try; `LinkDown` with the reason when Redis does not answer."""
-        connection = self._make()
+        connection, asked = self._make(), _cancel_requests()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
+            if _cancel_requests() > asked:  # redis-py can lose a cancellation that comes while it connects
+                raise asyncio.CancelledError
         except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
             await connection.disconnect(nowait=True)
             raise LinkDown(f"Redis does not answer: {error}") from error
         except asyncio.CancelledError:
             await connection.disconnect(nowait=True)
             raise
-        task = asyncio.current_task()
-        if task and task.cancelling():  # redis-py can lose a cancellation that comes while it connects
-            await connection.disconnect(nowait=True)
-            raise asyncio.CancelledError
         self._adopt(connection)
         if self._connected_before:
             self._observer.reconnected(self._name)
@@ -127,7 +125,7 @@ class Link:
         """Take the transport over from redis-py's streams: nothing is owed on it after the handshake."""
         assert connection._writer is not None, "redis-py connected without a transport"
         transport = cast(asyncio.Transport, connection._writer.transport)
-        transport.set_protocol(_Replies(self, transport))
+        transport.set_protocol(_Replies(transport, self._on_reply, self._break))
         self._connection, self._transport = connection, transport
 
     def _close(self) -> bool:
@@ -139,34 +137,36 @@ class Link:
         transport.abort()
         return True
 
-    def _take(self, transport: asyncio.BaseTransport, reply: Any) -> None:
-        if transport is not self._transport:
-            return  # of a connection that was given up
-        if isinstance(reply, ResponseError) and str(reply).startswith(_NOT_SERVING):
-            self.drop(str(reply))
-        else:
-            self._on_reply(reply)
-
-    def _end(self, transport: asyncio.BaseTransport, reason: str) -> None:
-        if transport is self._transport:
+    def _break(self, transport: asyncio.BaseTransport, reason: str) -> None:
+        if transport is self._transport:  # else of a connection that was given up
             self.drop(reason)
 
 
 class _Replies(asyncio.Protocol):
     """Parses what one transport brings."""
 
-    def __init__(self, link: Link, transport: asyncio.BaseTransport) -> None:
-        self._link, self._transport = link, transport
+    def __init__(self, transport: asyncio.Transport, take: Callable[[Any], None], lose: Callable[..., None]) -> None:
+        self._transport, self._take, self._lose = transport, take, lose
         self._parser = hiredis.Reader(replyError=ResponseError)
 
     def data_received(self, data: bytes) -> None:
-        parser, link, transport = self._parser, self._link, self._transport
+        parser, take = self._parser, self._take
         parser.feed(data)
         try:
             while (reply := parser.gets()) is not False:  # False: no whole reply; RESP2 has no booleans
-                link._take(transport, reply)
+                if self._transport.is_closing():
+                    return  # given up meanwhile
+                if isinstance(reply, ResponseError) and str(reply).startswith(_NOT_SERVING):
+                    self._lose(self._transport, str(reply))
+                else:
+                    take(reply)
         except hiredis.ProtocolError as error:
-            link._end(transport, str(error))
+            self._lose(self._transport, str(error))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._link._end(self._transport, str(error or "closed by the server"))
+        self._lose(self._transport, str(error or "closed by the server"))
+
+
+def _cancel_requests() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

@@ -58,16 +58,16 @@ class Reader:
 
     async def _exchange(self, parts: Sequence[Part]) -> list[Entry]:
         self._link.write(pack(parts))
-        self._reply = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._reply = loop.create_future()
+        silence = loop.call_later(self._timeout_s, self._link.drop, "a blocking read got no reply")
         try:
-            async with asyncio.timeout(self._timeout_s):
-                reply = await self._reply
-        except TimeoutError as error:
-            self._link.close()
-            raise LinkDown("Redis does not answer: a blocking read got no reply") from error
+            reply = await self._reply
         except asyncio.CancelledError:
             self._link.close()  # a reply may still come: this connection is out of step
             raise
+        finally:
+            silence.cancel()
         if isinstance(reply, ResponseError):
             raise reply
         return [

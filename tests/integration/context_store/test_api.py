@@ -2,89 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
-from libs.contracts.events import AnyEvent, Channel
-from libs.contracts.limits import MAX_CONTEXT_VALUE_CHARS
-from libs.observability.health import Health
-from libs.web.api_keys import ApiKeys
 from services.context_store.adapters.sql_archive import SqlArchive
-from services.context_store.app import build
-from services.context_store.changes import Changes
 from services.context_store.domain.rows import Row, row_of
-from services.context_store.history import History
-from services.context_store.http.api import Desk
-from services.context_store.lag import LagWatch
-from services.context_store.settings import StoreSettings
 from tests.integration.context_store.hot import HotConversations
-from tests.talk import Talk, body_of
-
-OURS, THEIRS = {"Authorization": "Bearer ours"}, {"Authorization": "Bearer theirs"}
-VOICE = Channel.VOICE
-
-
-def _keys() -> ApiKeys:
-    return ApiKeys(
-        {hashlib.sha256(key.encode()).hexdigest(): one for key, one in (("ours", "harbour"), ("theirs", "hill"))}
-    )
-
-
-@pytest.fixture
-async def client(archive: SqlArchive, hot: HotConversations) -> AsyncIterator[httpx.AsyncClient]:
-    registry = CollectorRegistry()
-    ids = iter(range(1_000))
-    history = History(archive, hot)
-    changes = Changes(archive, history, hot, now_ms=lambda: 7, new_id=lambda kind: f"{kind}-new-{next(ids)}")
-
-    async def no_streams() -> list[object]:
-        return []
-
-    watch = LagWatch(no_streams, registry)  # type: ignore[arg-type]
-    app = build(
-        StoreSettings(),
-        _keys(),
-        Desk(archive, history, changes),
-        watch,
-        Health(registry, {"archive": archive.ping}),
-        registry,
-    )
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://store", headers=OURS) as made:
-        yield made
-
-
-async def store(archive: SqlArchive, *events: AnyEvent) -> None:
-    rows = [row_of(event.conversation_id, event.number, body_of(event)) for event in events]
-    await archive.add([row for row in rows if isinstance(row, Row)], [])
-
-
-def call_and_chat(talk: Talk) -> list[AnyEvent]:
-    """A call that is interrupted, and a text in the middle of it."""
-    return [
-        talk.opened(reservation_id="R-1"),
-        talk.asks("When is breakfast?", "1", VOICE),
-        talk.says("From seven to ten, in the garden room.", "1", VOICE),
-        talk.asks("Is it included?", "2"),
-        talk.heard("From seven", "1", complete=False),
-        talk.says("Yes, it is.", "2"),
-    ]
-
-
-LINES = [
-    ("guest", "voice", "When is breakfast?"),
-    ("concierge", "voice", "From seven"),
-    ("guest", "text", "Is it included?"),
-    ("concierge", "text", "Yes, it is."),
-]
-
-
-def lines(body: dict[str, list[dict[str, str]]]) -> list[tuple[str, str, str]]:
-    return [(line["role"], line["channel"], line["text"]) for line in body["messages"]]
+from tests.integration.context_store.stories import LINES, THEIRS, call_and_chat, lines, store
+from tests.talk import Talk
 
 
 @pytest.mark.parametrize("stored", range(7))
@@ -292,95 +217,3 @@ async def test_conversations_are_listed_in_pages(client: httpx.AsyncClient, arch
         cursor = page["next"]
 
     assert seen == [f"conv-{number}" for number in (4, 3, 2, 1, 0)]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "code"),
-    [
-        ("GET", "/conversations/a%20b/messages", None, 422, "invalid-request"),
-        ("GET", "/conversations/%7B0%7D/events", None, 422, "invalid-request"),
-        ("GET", f"/conversations/{'x' * 65}/context", None, 422, "invalid-request"),
-        ("GET", "/conversations/conv-1/events?after=-1", None, 422, "invalid-request"),
-        ("GET", "/conversations/conv-1/events?limit=1001", None, 422, "invalid-request"),
-        ("GET", "/conversations/conv-1/events?after=999999999999999999999", None, 422, "invalid-request"),
-        ("GET", "/conversations?cursor=!!", None, 422, "invalid-request"),
-        ("GET", "/conversations?cursor=bm90aGluZw", None, 422, "invalid-request"),
-        ("GET", "/nowhere", None, 404, "not-found"),
-        ("DELETE", "/conversations", None, 405, "method-not-allowed"),
-        ("POST", "/conversations", b"{", 400, "malformed-json"),
-        ("POST", "/conversations", b'{"customerId":"\xff"}', 400, "malformed-json"),
-        ("POST", "/conversations", b'{"customerId":' + b"[" * 60_000, 400, "malformed-json"),
-        ("POST", "/conversations", b"[]", 422, "invalid-request"),
-        ("POST", "/conversations", b'{"customerId":"a\\nb"}', 422, "invalid-request"),
-        ("POST", "/conversations", b'{"customerId":"\\ud800"}', 422, "invalid-request"),
-        ("POST", "/conversations", b'{"customerId":7}', 422, "invalid-request"),
-        ("POST", "/conversations", b'{"channel":"smoke"}', 422, "invalid-request"),
-        ("POST", "/conversations", b'{"propertyId":"hill"}', 403, "wrong-property"),
-        ("POST", "/conversations", b'{"propertyId":"nowhere"}', 403, "wrong-property"),
-        ("POST", "/conversations", b'{"customerId":"' + b"x" * 70_000 + b'"}', 413, "too-large"),
-        ("PATCH", "/conversations/conv-1/context", b'{"fields":{}}', 422, "invalid-request"),
-        ("PATCH", "/conversations/conv-1/context", b'{"fields":{"Room":"1"}}', 422, "invalid-request"),
-        ("PATCH", "/conversations/conv-1/context", b'{"fields":{"room":1}}', 422, "invalid-request"),
-        ("PATCH", "/conversations/conv-1/context", b'{"fields":{"room":"\\ud800"}}', 422, "invalid-request"),
-        (
-            "PATCH",
-            "/conversations/conv-1/context",
-            b'{"fields":{"room":"' + b"x" * (MAX_CONTEXT_VALUE_CHARS + 1) + b'"}}',
-            422,
-            "invalid-request",
-        ),
-    ],
-    ids=lambda value: ascii(value)[:48],
-)
-async def test_a_bad_request_is_a_problem_with_a_stable_code(
-    client: httpx.AsyncClient,
-    archive: SqlArchive,
-    hot: HotConversations,
-    method: str,
-    path: str,
-    body: bytes | None,
-    status: int,
-    code: str,
-) -> None:
-    events = call_and_chat(Talk())
-    await store(archive, *events)
-    hot.hold(*events)
-
-    answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
-
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
-    assert "Traceback" not in answer.text
-
-
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic b3Vyczo="}])
-@pytest.mark.parametrize("path", ["/conversations", "/conversations/conv-1/messages"])
-async def test_without_the_key_nothing_is_told(client: httpx.AsyncClient, path: str, header: dict[str, str]) -> None:
-    del client.headers["Authorization"]
-
-    answer = await client.get(path, headers=header)
-
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-
-
-async def test_operators_need_no_key(client: httpx.AsyncClient) -> None:
-    del client.headers["Authorization"]
-
-    assert (await client.get("/healthz")).status_code == 200
-    assert (await client.get("/readyz")).json() == {"status": "ready", "checks": {"archive": "ok"}}
-    lag = await client.get("/lag")
-    assert (lag.status_code, lag.json()["code"]) == (503, "bus-unavailable")
-    assert "botel_group_lag" in (await client.get("/metrics")).text
-
-
-async def test_no_metric_bears_what_a_client_invented(client: httpx.AsyncClient) -> None:
-    await client.get("/made/up")
-    await client.get("/conversations/conv-77/messages")
-
-    metrics = (await client.get("/metrics")).text
-
-    assert "made" not in metrics
-    assert "conv-77" not in metrics
-    assert 'route="/conversations/{conversation_id}/messages"' in metrics

@@ -22,6 +22,10 @@ def _make(kind: type[Event], author: Author, channel: Channel, /, **fields: obje
 
 def samples() -> list[AnyEvent]:
     """In the order of the union. A released sample never changes: a new field gets a new golden version."""
+    return [*_of_questions(), *_of_replies(), *_around_turns()]
+
+
+def _of_questions() -> list[AnyEvent]:
     guest, concierge, system = Author.GUEST, Author.CONCIERGE, Author.SYSTEM
     voice, text = Channel.VOICE, Channel.TEXT
     return [
@@ -57,6 +61,12 @@ def samples() -> list[AnyEvent]:
             idempotency_key="turn-1:call-1",
             draft_offset=12,
         ),
+    ]
+
+
+def _of_replies() -> list[AnyEvent]:
+    concierge, voice = Author.CONCIERGE, Channel.VOICE
+    return [
         _make(
             events.ReplyGenerated,
             concierge,
@@ -78,6 +88,13 @@ def samples() -> list[AnyEvent]:
             heard_ms=840,
             timings=events.HeardTimings(first_chunk_ms=350.0, tts_ms=90.5, first_audio_ms=990.0),
         ),
+    ]
+
+
+def _around_turns() -> list[AnyEvent]:
+    concierge, system = Author.CONCIERGE, Author.SYSTEM
+    voice, text = Channel.VOICE, Channel.TEXT
+    return [
         _make(events.CallStarted, system, voice, gateway_id="gw-1", call_id="room-1"),
         _make(
             events.CallEnded,
