@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx
 import openai
 import pytest
@@ -16,8 +18,9 @@ POOL: ChatCompletionToolParam = {
 
 
 @pytest.fixture
-def client(openai_server: RunningOpenAI) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=openai_server.url, api_key="local", max_retries=0)
+async def client(openai_server: RunningOpenAI) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=openai_server.url, api_key="local", max_retries=0) as made:
+        yield made
 
 
 async def test_an_answer_whole_and_streamed(client: openai.AsyncOpenAI) -> None:
