@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from libs.bus.bus import Bus
-from libs.bus.handler import Done, Handler, TurnStopped
+from libs.bus.handler import Done, Handler
+from libs.bus.lease import Reaper
 from libs.bus.queue import Claimed, Committed, TurnQueue
 from libs.bus.run import Run
-from libs.contracts.errors import BusUnavailable
+from libs.contracts.codec import encode
+from libs.contracts.errors import BusUnavailable, TooLarge
 from libs.contracts.events import (
     Author,
     Channel,
@@ -22,54 +27,121 @@ from libs.contracts.events import (
     ReplyTimings,
 )
 from libs.contracts.keys import Keys
+from libs.contracts.limits import MAX_EVENT_BYTES
 from libs.contracts.turns import Activation, Grant, Verdict
 
 _log = logging.getLogger(__name__)
+_CUT_CHARS = MAX_EVENT_BYTES // 8
+"""Fits whatever the characters are: JSON writes one as six bytes at most."""
 
 _UNRUN = {
     Verdict.CANCELLED: (ReplyStatus.CANCELLED, "cancelled before it was answered"),
     Verdict.EXPIRED: (ReplyStatus.EXPIRED, "not begun before its deadline"),
     Verdict.EXHAUSTED: (ReplyStatus.DEAD, "every attempt ended without a commit"),
 }
+_ENDS = {"cancelled": ReplyStatus.CANCELLED, "full": ReplyStatus.FAILED}
+"""Why a run may be stopped and still end its turn itself."""
 _UNREADABLE = (ReplyStatus.DEAD, "the message of the turn is empty or does not decode")
+
+
+class _Busy:
+    """An activation that is being answered."""
+
+    def __init__(self, entry_id: str) -> None:
+        self.entry_id = entry_id
+        self.over = asyncio.Event()
 
 
 class Answering:
     """Answers the activations of one shard for one worker. `runs` is what it runs now, by conversation."""
 
-    def __init__(self, bus: Bus, keys: Keys, worker_id: str, handler: Handler, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        keys: Keys,
+        worker_id: str,
+        handler: Handler,
+        now_ms: Callable[[], int],
+        renew: Callable[[], Awaitable[int]],
+    ) -> None:
         self._bus, self._keys, self._worker, self._handler = bus, keys, worker_id, handler
+        self._renew = renew
         self._queue = TurnQueue(bus, keys, worker_id)
         self._now_ms = now_ms
         self.runs: dict[str, Run | None] = {}
         """None between a claim being sent and the run being known."""
         self._claims = itertools.count()
-        self._entries: dict[str, str] = {}
-        self._ended: dict[str, asyncio.Event] = {}
+        self._busy: dict[str, _Busy] = {}
+        self._withdrawn: dict[str, str] = {}
+        """Turn cancelled while its run was not known yet, by conversation."""
+        self.draining = False
+        """No further turn is taken in place."""
+
+    def answers(self, entry_id: str) -> bool:
+        """Whether this entry is being answered."""
+        return any(busy.entry_id == entry_id for busy in self._busy.values())
+
+    def cancel(self, conversation: str, turn_id: str) -> None:
+        """Stop the turn if it runs here, or as soon as it does: its grant may be on its way."""
+        run = self.runs.get(conversation)
+        if run and run.grant.item.turn_id == turn_id:
+            run.stop("cancelled")
+        elif conversation in self.runs:
+            self._withdrawn[conversation] = turn_id
 
     async def answer(self, activation: Activation) -> None:
         """Take the conversation and answer its turns until it rests, is handed over or is lost to another run."""
         conversation = activation.conversation_id
-        while conversation in self.runs:
-            if self._entries[conversation] == activation.entry_id:
-                return  # read twice after a reconnect: it is being answered
-            # The turn before it is committed, but this entry was read before the commit's reply.
-            await self._ended[conversation].wait()
-        self.runs[conversation] = None
-        self._entries[conversation] = activation.entry_id
-        self._ended[conversation] = asyncio.Event()
-        started = time.monotonic()
         try:
-            claimed = await self._queue.claim(activation, f"claim-{next(self._claims)}")
-            if isinstance(claimed, str):
-                _log.info("turn not taken", extra={"conversation_id": conversation, "reason": claimed})
+            if not await self._free(activation):
                 return
-            await self._answer_all(claimed, started)
+            busy = self._busy[conversation] = _Busy(activation.entry_id)
+            self.runs[conversation] = None
+            try:
+                await self._take(activation)
+            finally:
+                del self.runs[conversation], self._busy[conversation]
+                self._withdrawn.pop(conversation, None)
+                busy.over.set()
         except BusUnavailable as error:
             _log.warning("turn left to others", extra={"conversation_id": conversation, "reason": error.detail})
-        finally:
-            del self.runs[conversation], self._entries[conversation]
-            self._ended.pop(conversation).set()
+
+    async def _free(self, activation: Activation) -> bool:
+        """Wait for the run of an earlier activation, which is about to end or has lost the conversation.
+
+        False for an entry that was read twice after a reconnect: it is being answered.
+        """
+        conversation = activation.conversation_id
+        while busy := self._busy.get(conversation):
+            if busy.entry_id == activation.entry_id:
+                return False
+            if run := self.runs[conversation]:
+                await run.confirm()
+            await busy.over.wait()
+        return True
+
+    async def _take(self, activation: Activation) -> None:
+        conversation, started = activation.conversation_id, time.monotonic()
+        try:
+            claimed = await self._claim(activation, f"claim-{next(self._claims)}")
+            if isinstance(claimed, str):
+                _log.info("turn not taken", extra={"conversation_id": conversation, "reason": claimed})
+            else:
+                await self._answer_all(claimed, started)
+        except BusUnavailable:
+            raise
+        except Exception:
+            # What broke may break every worker that tries: it costs an attempt, so that the turn ends as a dead letter.
+            _log.exception("answering failed", extra={"conversation_id": conversation})
+            epoch = await self._bus.commands.send("HGET", self._keys.conv(conversation), "ep")
+            await Reaper(self._bus, self._keys, self._worker).give_back(conversation, int(epoch or 0), refund=False)
+
+    async def _claim(self, activation: Activation, token: str) -> Claimed | str:
+        claimed = await self._queue.claim(activation, token)
+        if claimed == "lapsed":  # this process slept; the entry is in its hands, so it wakes up first
+            await self._renew()
+            claimed = await self._queue.claim(activation, token)
+        return claimed
 
     async def _answer_all(self, claimed: Claimed, started: float) -> None:
         for budget in range(self._bus.settings.fairness, -1, -1):
@@ -86,6 +158,8 @@ class Answering:
         message = _message_of(claimed)
         run = Run(self._bus, self._keys, self._worker, grant, message, claimed.events, claimed.context)
         self.runs[grant.conversation_id] = run
+        if self._withdrawn.pop(grant.conversation_id, "") == grant.item.turn_id:
+            run.stop("cancelled")
         unrun = _UNRUN.get(grant.verdict) or (None if message.text else _UNREADABLE)
         if unrun:
             status, reason = unrun
@@ -101,27 +175,31 @@ class Answering:
         return await self._end(run, status, done, timings, budget)
 
     async def _drive(self, run: Run) -> tuple[ReplyStatus, Done]:
-        """Run the handler; whatever it does becomes a status."""
+        """Run the handler; whatever it does becomes a status. `BusUnavailable` when this run may not end the turn."""
+        cap = asyncio.timeout(self._bus.settings.run_cap_ms / 1000)
         try:
-            async with asyncio.timeout(self._bus.settings.run_cap_ms / 1000):
+            async with cap:
                 done = await run.answer(self._handler)
-        except TurnStopped as error:
-            if run.stopped in ("cancelled", "full"):
-                status = ReplyStatus.CANCELLED if run.stopped == "cancelled" else ReplyStatus.FAILED
-                return status, Done(reason=run.stopped)
-            raise BusUnavailable(f"the run was stopped: {error.detail}") from error
-        except TimeoutError:
-            return ReplyStatus.FAILED, Done(reason="took longer than any turn may")
         except BusUnavailable:
             raise
         except Exception as error:
-            _log.exception("handler failed", extra={"turn_id": run.grant.item.turn_id})
-            return ReplyStatus.FAILED, Done(reason=f"{type(error).__name__}")
+            if cap.expired():
+                return ReplyStatus.FAILED, Done(reason="took longer than any turn may")
+            if not run.stopped:
+                _log.exception("handler failed", extra={"turn_id": run.grant.item.turn_id})
+                return ReplyStatus.FAILED, Done(reason=type(error).__name__)
+            done = Done()
+        if run.stopped in _ENDS:
+            return _ENDS[run.stopped], msgspec.structs.replace(done, reason=run.stopped)
+        if run.stopped:
+            raise BusUnavailable(f"the run was stopped: {run.stopped}")
         return (ReplyStatus.FAILED if done.failed else ReplyStatus.FINISHED), done
 
     async def _end(self, run: Run, status: ReplyStatus, done: Done, timings: ReplyTimings, budget: int) -> Committed:
         """Commit; a cancel that came first, or an emit that did not land, is taken into account and tried again."""
         while True:
+            if run.stopped == "full":
+                status, done = ReplyStatus.FAILED, msgspec.structs.replace(done, reason="full")
             if run.stopped:
                 length = await run.landed()
                 text, offset, words = run.text_up_to(length), length, b""
@@ -138,6 +216,7 @@ class Answering:
                 return committed
 
     async def _commit(self, run: Run, reply: ReplyGenerated, offset: int, words: bytes, budget: int) -> Committed:
+        reply = _fitting(reply)
         committed = await self._queue.commit(
             run.grant,
             reply.status,
@@ -146,13 +225,16 @@ class Answering:
             offset=offset,
             last_words=words,
             reason=reply.reason,
-            budget=budget,
+            budget=0 if self.draining else budget,
         )
         if committed.outcome == "fenced":
             self._bus.observer.fenced("commit")
         elif committed.outcome in ("idle", "ready", "next"):
             total = reply.timings.total_ms if reply.timings else 0.0
             self._bus.observer.committed(reply.status.value, total)
+            if committed.version != run.version:
+                with contextlib.suppress(BusUnavailable):
+                    await self._queue.announce(run.grant, reply, committed.number, run.gateways)
         return committed
 
     def _reply(self, run: Run, status: ReplyStatus, text: str, done: Done, timings: ReplyTimings) -> ReplyGenerated:
@@ -175,11 +257,20 @@ class Answering:
         )
 
 
+def _fitting(reply: ReplyGenerated) -> ReplyGenerated:
+    """The event, or one with the beginning of the text: escaped, a draft within its limit may be past an event's."""
+    try:
+        encode(reply)
+    except TooLarge:
+        return msgspec.structs.replace(reply, text=reply.text[:_CUT_CHARS], reason="the text is cut to fit an event")
+    return reply
+
+
 def _message_of(claimed: Claimed) -> MessageReceived:
     """The head turn's message: the log has it, at the number that the mailbox names."""
     item = claimed.grant.item
     for event in reversed(claimed.events):
-        if event.number == item.number and isinstance(event, MessageReceived):
+        if event.number in (item.number, 0) and isinstance(event, MessageReceived) and event.turn_id == item.turn_id:
             return event
     return _lost_message(claimed.grant, claimed.context)
 

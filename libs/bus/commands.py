@@ -53,8 +53,8 @@ class Commands:
         """Not yet written."""
         self._sent: deque[_Command] = deque()
         """Written, in the order of the replies to come."""
-        self._again: list[_Command] = []
-        """Redis did not know their script: to be written before the queue, after the scripts."""
+        self._scripts_lost = False
+        """The scripts are to be written before the queue."""
         self._flush_due = False
         self._heard = 0.0
         self._broken = asyncio.Event()
@@ -79,7 +79,7 @@ class Commands:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
         self._link.close()
-        self._fail((*self._sent, *self._again, *self._queue), "the bus was closed")
+        self._fail((*self._sent, *self._queue), "the bus was closed")
 
     def call(self, script: str, keys: Sequence[Part], args: Sequence[Part]) -> asyncio.Future[Any]:
         """Queue a script. The reply is Redis's, with bytes for strings."""
@@ -109,14 +109,11 @@ class Commands:
             return  # the keeper flushes when it has connected
         if not self._sent:
             self._heard = time.monotonic()
-        commands = [*self._reloaded(), *self._queue]
-        self._again.clear()
+        commands = [*(self._load() if self._scripts_lost else ()), *self._queue]
+        self._scripts_lost = False
         self._queue.clear()
         self._sent.extend(commands)
         self._link.write(b"".join([one.packed for one in commands]))
-
-    def _reloaded(self) -> Iterable[_Command]:
-        return (*self._load(), *self._again) if self._again else ()
 
     def _load(self) -> Iterable[_Command]:
         return [_Command("SCRIPT", packed, None, 0.0) for packed in self._loads]
@@ -130,19 +127,27 @@ class Commands:
             return
         if isinstance(reply, ResponseError):
             if str(reply).startswith("NOSCRIPT"):  # Redis lost its script cache: the command did nothing
-                self._again.append(one)
-                self._flush_soon()
+                self._send_again(one)
             else:
                 future.set_exception(_typed(reply))
         else:
             self._observer.script(one.name, (now - one.since) * 1000)
             future.set_result(reply)
 
+    def _send_again(self, first: _Command) -> None:
+        """With everything that was called after it: nothing is done before what was called earlier."""
+        owed = [one for one in (first, *self._sent) if one.wanted]
+        late = [one for one in owed if one.since < time.monotonic() - self._timeout_s]
+        self._fail(late, "Redis does not keep its scripts")
+        self._sent = deque(_Command(one.name, b"", None, 0.0) for one in self._sent)  # their replies come all the same
+        self._queue.extendleft(one for one in reversed(owed) if one.wanted)
+        self._scripts_lost = True
+        self._flush_soon()
+
     def _lose(self, reason: str) -> None:
         """The connection broke: what has no reply is sent again, before what is queued."""
-        owed = [one for one in (*self._sent, *self._again) if one.wanted]
+        owed = [one for one in self._sent if one.wanted]
         self._sent.clear()
-        self._again.clear()
         self._queue.extendleft(reversed(owed))
         self._reason = reason
         self._broken.set()
@@ -183,5 +188,5 @@ class Commands:
 
 
 def _typed(error: ResponseError) -> Exception:
-    """What a caller can act on: out of memory is 'later', anything else is a bug."""
-    return BusUnavailable(f"Redis refused: {error}") if str(error).startswith("OOM") else error
+    """What a caller can act on: out of memory, or a disk that is full, is 'later'; anything else is a bug."""
+    return BusUnavailable(f"Redis refused: {error}") if str(error).startswith(("OOM", "MISCONF")) else error

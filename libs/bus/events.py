@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
+from libs.bus.loops import persist
 from libs.bus.reader import Entry, Reader
 from libs.contracts.codec import decode
 from libs.contracts.errors import BusUnavailable, MalformedMessage
@@ -39,25 +42,32 @@ Sink = Callable[[Sequence[Record]], Awaitable[None]]
 
 
 class EventConsumer:
-    """Reads every shard's events for one group. `run` until cancelled."""
+    """Reads every shard's events for one group. `run` until cancelled.
 
-    def __init__(self, bus: Bus, group: str, consumer: str, sink: Sink) -> None:
+    What another consumer of the group left unacked for `adopt_after_ms` is taken over.
+    """
+
+    def __init__(
+        self, bus: Bus, group: str, consumer: str, sink: Sink, *, adopt_after_ms: int = _ADOPT_AFTER_MS
+    ) -> None:
         self._bus, self._group, self._consumer, self._sink = bus, group, consumer, sink
+        self._adopt_after_ms = adopt_after_ms
 
     async def run(self) -> None:
         """Consume until cancelled; connection failures are waited out, a failing sink is tried again."""
-        await asyncio.gather(*(self._consume(keys) for keys in self._bus.shards))
+        loops = [(partial(self._consume, keys), f"{self._group} {keys.prefix}") for keys in self._bus.shards]
+        await asyncio.gather(*(persist(loop, name) for loop, name in loops))
 
     async def _consume(self, keys: Keys) -> None:
         await self._ensure_group(keys)
-        reader, pending = self._bus.reader(self._group), True
+        reader, pending, adopted = self._bus.reader(self._group), True, 0.0
         try:
             while True:
                 fresh = not reader.connected
                 await reader.connect()
-                if fresh:
-                    await self._adopt(keys)
-                    pending = True
+                if fresh or time.monotonic() > adopted + self._adopt_after_ms / 1000:
+                    pending = await self._adopt(keys) or fresh or pending
+                    adopted = time.monotonic()
                 pending = await self._step(reader, keys, pending)
         finally:
             await reader.close()
@@ -116,28 +126,35 @@ class EventConsumer:
 
     async def _ensure_group(self, keys: Keys) -> None:
         while True:
-            with contextlib.suppress(BusUnavailable):
+            try:
                 await self._bus.ensure_group(keys.events, self._group)
+            except BusUnavailable as error:
+                _log.warning("group not made yet", extra={"reason": error.detail})
+                await asyncio.sleep(0.2)
+            else:
                 return
 
-    async def _adopt(self, keys: Keys) -> None:
-        """Take over what a consumer that is gone had read and not acked."""
-        with contextlib.suppress(BusUnavailable):
-            cursor: Any = b"0-0"
+    async def _adopt(self, keys: Keys) -> bool:
+        """Take over what a consumer that is gone had read and not acked; whether there was anything."""
+        cursor: Any = b"0-0"
+        adopted = False
+        with contextlib.suppress(BusUnavailable, ResponseError):  # NOGROUP: the next read makes it again
             while True:
-                cursor, *_ = await self._bus.commands.send(
+                cursor, ids, *_ = await self._bus.commands.send(
                     "XAUTOCLAIM",
                     keys.events,
                     self._group,
                     self._consumer,
-                    _ADOPT_AFTER_MS,
+                    self._adopt_after_ms,
                     cursor,
                     "COUNT",
                     100,
                     "JUSTID",
                 )
+                adopted = adopted or bool(ids)
                 if cursor == b"0-0":
-                    return
+                    break
+        return adopted
 
 
 def _record(entry: Entry) -> Record:

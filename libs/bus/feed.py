@@ -10,16 +10,20 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
+from functools import partial
 from types import TracebackType
+from typing import Any
 
 from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
+from libs.bus.loops import persist
 from libs.bus.reader import Entry, Reader
 from libs.bus.subscription import Subscription
 from libs.contracts.chunks import Chunk, EventCopy, decode_chunk
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import Keys
 
+_STREAM_MS = 3_600_000
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +35,7 @@ class Feed:
         self._bus = bus
         self._followers: dict[str, set[Subscription]] = defaultdict(set)
         self._loops: list[asyncio.Task[None]] = []
+        self._after = {keys.chunks(gateway_id): "0-0" for keys in bus.shards}
 
     @property
     def healthy(self) -> bool:
@@ -58,23 +63,20 @@ class Feed:
                 del self._followers[subscription.conversation_id]
 
     async def _read(self, keys: Keys) -> None:
-        reader, stream = self._bus.reader("feed"), keys.chunks(self.gateway_id)
-        after = "0-0"
+        reader = self._bus.reader("feed")
         try:
             while True:
-                after = await self._read_once(reader, stream, after)
+                await reader.connect()
+                await self._read_once(reader, keys.chunks(self.gateway_id))
         finally:
             await reader.close()
 
-    async def _read_once(self, reader: Reader, stream: str, after: str) -> str:
-        await reader.connect()
-        entries: list[Entry] = []
+    async def _read_once(self, reader: Reader, stream: str) -> None:
         with contextlib.suppress(LinkDown):
-            entries = await reader.read({stream: after}, 512)
-        for entry in entries:
-            self._dispatch(entry)
-        await asyncio.sleep(0)  # who waits for these goes on before more is asked for
-        return entries[-1].id if entries else after
+            for entry in await reader.read({stream: self._after[stream]}, 512):
+                self._after[stream] = entry.id
+                self._dispatch(entry)
+            await asyncio.sleep(0)  # who waits for these goes on before more is asked for
 
     def _dispatch(self, entry: Entry) -> None:
         try:
@@ -98,14 +100,20 @@ class Feed:
             turn += 1
             followers = [one for group in self._followers.values() for one in group]
             try:
-                await asyncio.gather(*(one.check(renew=turn % rounds == 0) for one in followers))
+                await asyncio.gather(*(one.check(renew=turn % rounds == 0) for one in followers), *self._keep_streams())
             except BusUnavailable as error:
                 _log.warning("poll left out", extra={"reason": error.detail})
 
+    def _keep_streams(self) -> list[asyncio.Future[Any]]:
+        """The last commit for a gateway that is gone lets its stream run out: not ours."""
+        return [self._bus.commands.send("PEXPIRE", stream, _STREAM_MS) for stream in self._after]
+
     async def __aenter__(self) -> Feed:
         self._bus.local_gateways[self.gateway_id] = self._deliver
-        self._loops = [asyncio.create_task(self._read(keys)) for keys in self._bus.shards]
-        self._loops.append(asyncio.create_task(self._poll()))
+        self._loops = [
+            asyncio.create_task(persist(partial(self._read, keys), f"feed {keys.prefix}")) for keys in self._bus.shards
+        ]
+        self._loops.append(asyncio.create_task(persist(self._poll, "feed poll")))
         return self
 
     async def __aexit__(

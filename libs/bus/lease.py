@@ -6,9 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
+from typing import Any
+
+from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus
-from libs.contracts.errors import BusUnavailable
+from libs.bus.queue import TurnQueue, parse_activation
+from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
 _log = logging.getLogger(__name__)
@@ -46,14 +50,14 @@ class Heartbeat:
             if self._until and sent > self._until:
                 self._on_lapse()
             try:
-                owned = await asyncio.wait_for(self.beat(), self._lease_s)
-            except (BusUnavailable, TimeoutError):
-                if time.monotonic() > self._until:
-                    self._on_lapse()
-            else:
+                async with asyncio.timeout(self._lease_s):
+                    owned = await self.beat()
                 self.last_gap_s = sent + self._lease_s - self._until if self._until else 0.0
                 self._until = sent + self._lease_s
                 await self._give_back(owned)
+            except (BusUnavailable, TimeoutError):
+                if time.monotonic() > self._until:
+                    self._on_lapse()
             await asyncio.sleep(max(0.0, sent + self._bus.settings.beat_ms / 1000 - time.monotonic()))
 
     async def beat(self, lease_ms: int | None = None) -> int:
@@ -85,6 +89,8 @@ class Reaper:
 
     def __init__(self, bus: Bus, keys: Keys, worker_id: str) -> None:
         self._bus, self._keys, self._worker = bus, keys, worker_id
+        self._queue = TurnQueue(bus, keys, worker_id)
+        self._scan_from = "-"
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Sweep until cancelled. After a late beat a sweep is left out: a stalled Redis expires every lease at once."""
@@ -130,36 +136,49 @@ class Reaper:
         owned = await commands.send("SMEMBERS", keys.owned(worker))
         for conversation in owned:
             mended += await self._reap(conversation.decode(), worker, "") == "revived"
-        pending = await commands.send("XPENDING", keys.turns, TURN_GROUP, "-", "+", _SCAN, worker)
-        for entry_id, consumer, *_ in pending:
+        for entry_id, consumer, *_ in await self._pending("-", "+", _SCAN, worker):
             mended += await self._reap_entry(entry_id.decode(), consumer.decode())
         await commands.call("bury", [keys.turns, keys.leases, keys.owned(worker)], [worker])
         return mended
 
     async def _reap_unclaimed(self) -> int:
-        """Entries that somebody read and never claimed, or runs past every cap."""
-        settings = self._bus.settings
-        pending = await self._bus.commands.send(
-            "XPENDING", self._keys.turns, TURN_GROUP, "IDLE", settings.unclaimed_ms, "-", "+", _SCAN
-        )
+        """Entries that somebody read and never claimed, or runs past every cap; a part of them in every sweep.
+
+        Long turns stay pending too: without going on where the last sweep ended, they would hide what is behind them.
+        """
+        pending = await self._pending("IDLE", self._bus.settings.unclaimed_ms, self._scan_from, "+", _SCAN)
+        self._scan_from = f"({pending[-1][0].decode()}" if len(pending) == _SCAN else "-"
         mended = 0
         for entry_id, consumer, *_ in pending:
             mended += await self._reap_entry(entry_id.decode(), consumer.decode())
         return mended
 
+    async def _pending(self, *query: str | int) -> list[Any]:
+        """XPENDING of the turns; nothing while the group is being made again."""
+        try:
+            pending: list[Any] = await self._bus.commands.send("XPENDING", self._keys.turns, TURN_GROUP, *query)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            return []
+        return pending
+
     async def _reap_entry(self, entry_id: str, consumer: str) -> bool:
         entries = await self._bus.commands.send("XRANGE", self._keys.turns, entry_id, entry_id)
         fields = dict(zip(entries[0][1][::2], entries[0][1][1::2], strict=True)) if entries else {}
-        if b"c" not in fields:
+        try:
+            conversation = parse_activation(entry_id, fields).conversation_id
+        except MalformedMessage as error:  # its reader died over it, or it was deleted by hand
+            await self._queue.reject(entry_id, fields, error.detail)
             return False
-        return await self._reap(fields[b"c"].decode(), consumer, entry_id) in ("revived", "unclaimed")
+        return await self._reap(conversation, consumer, entry_id) in ("revived", "unclaimed")
 
     async def _reap(
         self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False
     ) -> str:
         keys, settings = self._keys, self._bus.settings
         given = [epoch or "", "1" if refund else ""]
-        reply = await self._bus.commands.call(
+        reaped = self._bus.commands.call(
             "reap",
             [
                 keys.turns,
@@ -171,6 +190,11 @@ class Reaper:
             ],
             [conversation, worker, entry_id, settings.unclaimed_ms, settings.run_cap_ms, *given],
         )
+        try:
+            reply = await reaped
+        except ResponseError:  # its keys were damaged by hand: the others are still looked after
+            _log.exception("conversation cannot be mended", extra={"conversation_id": conversation})
+            return "damaged"
         outcome: str = reply.decode()
         self._bus.observer.reaped(outcome)
         if outcome in ("revived", "unclaimed"):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from libs.bus.bus import Bus
-from libs.bus.log import decode_context, decode_log
+from libs.bus.log import decode_context, decode_log, number_of
 from libs.contracts.codec import decode, encode
 from libs.contracts.errors import MalformedMessage
 from libs.contracts.events import AnyEvent, Event, MessageReceived, ReplyStatus
@@ -78,12 +78,14 @@ class TurnQueue:
             subscriber_version=reply[7],
             subscribers=tuple(gateway.decode() for gateway in reply[8]),
         )
-        return Claimed(grant, decode_context(await context), decode_log(reversed(await entries)))
+        if grant.verdict is Verdict.EXHAUSTED:  # what broke every run before may be in the view
+            return Claimed(grant, {}, [activation.message] if activation.message else [])
+        return await self._claimed(grant, await context, await entries)
 
     async def following(self, conversation: str, committed: Committed) -> Claimed:
         """The turn that a commit granted in place, with the conversation as it stands."""
         assert committed.item is not None
-        gateways = self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1)
+        gateways = _asked(self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1))
         context, entries = self._view(conversation)
         grant = Grant(
             conversation_id=conversation,
@@ -96,7 +98,7 @@ class TurnQueue:
             subscriber_version=committed.version,
             subscribers=tuple(gateway.decode() for gateway in await gateways),
         )
-        return Claimed(grant, decode_context(await context), decode_log(reversed(await entries)))
+        return await self._claimed(grant, await context, await entries)
 
     async def commit(
         self,
@@ -141,6 +143,14 @@ class TurnQueue:
         )
         return _committed(reply)
 
+    async def announce(self, grant: Grant, event: Event, number: int, told: Sequence[str]) -> None:
+        """Copy an event to gateways that began to follow too late for its commit; else they only find it by looking."""
+        conversation, cap = grant.conversation_id, self._bus.settings.max_chunk_stream
+        listed = await self._bus.commands.send("ZRANGE", self._keys.subs(conversation), 0, -1)
+        late = {gateway.decode() for gateway in listed} - set(told)
+        copy = ("MAXLEN", "~", cap, "*", "c", conversation, "n", number, "b", encode(event))
+        await asyncio.gather(*(self._bus.commands.send("XADD", self._keys.chunks(one), *copy) for one in late))
+
     async def reject(self, entry_id: str, fields: dict[bytes, bytes], reason: str) -> None:
         """An entry that names no conversation: kept as a dead letter, then acked."""
         body = b" ".join(part for pair in fields.items() for part in pair)[:4096]
@@ -148,12 +158,20 @@ class TurnQueue:
         await self._bus.commands.send("XACK", self._keys.turns, TURN_GROUP, entry_id)
 
     def _view(self, conversation: str) -> tuple[asyncio.Future[Any], asyncio.Future[Any]]:
-        """Context and log tail, asked for in the same batch."""
+        """Context, and the end of the log, newest first."""
         commands, keys = self._bus.commands, self._keys
         return (
-            commands.send("HGETALL", keys.context(conversation)),
-            commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail),
+            _asked(commands.send("HGETALL", keys.context(conversation))),
+            _asked(commands.send("XREVRANGE", keys.log(conversation), "+", "-", "COUNT", self._bus.settings.log_tail)),
         )
+
+    async def _claimed(self, grant: Grant, context: list[bytes], entries: list[Any]) -> Claimed:
+        """With the turn's message, even if so much was appended since that it is not in the end of the log."""
+        number = grant.item.number
+        if entries and number_of(entries[-1][0]) > number:
+            log = self._keys.log(grant.conversation_id)
+            entries += await self._bus.commands.send("XRANGE", log, f"{number}-0", f"{number}-0")
+        return Claimed(grant, decode_context(context), decode_log(reversed(entries)))
 
 
 def parse_activation(entry_id: str, fields: dict[bytes, bytes]) -> Activation:
@@ -169,6 +187,12 @@ def parse_activation(entry_id: str, fields: dict[bytes, bytes]) -> Activation:
     if not isinstance(message, MessageReceived):
         return Activation(entry_id, conversation, turn, None, "its event is not message.received")
     return Activation(entry_id, conversation, turn, message)
+
+
+def _asked(future: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """A reply that may turn out not to be wanted: its error is nobody's then."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 def _committed(reply: list[Any]) -> Committed:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from libs.bus.bus import Bus
@@ -17,6 +19,7 @@ from libs.contracts.keys import Keys
 from libs.contracts.turns import Grant
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Run:
@@ -42,10 +45,12 @@ class Run:
         self._sent = 0
         """Bytes handed to emit. A successor's first emit is the whole draft, for gateways that missed a part."""
         self._in_flight: asyncio.Future[Any] | None = None
+        self._asked: asyncio.Future[Any] | None = None
+        """Who follows, while the answer is on its way."""
         self._effects: set[asyncio.Task[Any]] = set()
         self._task: asyncio.Task[Done] | None = None
         self.stopped = ""
-        """Why nothing more is accepted: cancelled, fenced, lapsed or full; '' while all is well."""
+        """Why nothing more is said: cancelled, fenced, lapsed, full, given up, ...; '' while all is well."""
         self.started = time.monotonic()
 
     # What the handler sees
@@ -72,12 +77,12 @@ class Run:
 
     async def journal(self, event: ToolRequested | ToolCompleted) -> None:
         """See `handler.Turn.journal`."""
-        if self.stopped and self.stopped != "cancelled":
+        begins = isinstance(event, ToolRequested)
+        if self.stopped == "fenced" or (begins and self.stopped):
             raise TurnStopped(self.stopped)
         self._flush(force=True)
         grant, keys = self._grant, self._keys
         conversation = grant.conversation_id
-        begins = isinstance(event, ToolRequested)
         reply = await self._bus.commands.call(
             "journal",
             [
@@ -101,22 +106,32 @@ class Run:
             ],
         )
         outcome = reply[0].decode()
-        if outcome in ("fenced", "cancelled"):
+        if outcome in ("fenced", "cancelled", "gap"):
             self.stop(outcome)
         if outcome in ("fenced", "gap") or (outcome == "cancelled" and begins):
             raise TurnStopped(outcome)
+        task = asyncio.current_task()
+        if self.stopped and task and task is self._task:
+            task.cancel()  # recorded; but there is nothing left to go on for
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
         """See `handler.Turn.effect`."""
         task: asyncio.Task[T] = asyncio.ensure_future(_await(work))
         self._effects.add(task)
-        task.add_done_callback(self._effects.discard)
+        task.add_done_callback(self._effect_over)
         return await asyncio.shield(task)
+
+    def _effect_over(self, task: asyncio.Task[Any]) -> None:
+        self._effects.discard(task)
+        if self.stopped and not task.cancelled() and (error := task.exception()):
+            _log.warning("side effect failed after its turn was stopped", exc_info=error)
 
     # What the worker does
 
     async def answer(self, handler: Handler) -> Done:
         """Drive the handler to its end. Raises `TurnStopped` when the run was stopped, else what the handler raised."""
+        if self.stopped:
+            raise TurnStopped(self.stopped)
         self._flush()
         self._task = asyncio.create_task(self._drive(handler), name=f"turn {self._grant.item.turn_id}")
         try:
@@ -124,10 +139,10 @@ class Run:
         except asyncio.CancelledError:
             if self.stopped and not _being_cancelled():
                 raise TurnStopped(self.stopped) from None
-            self._task.cancel()
+            self.stop("given up")
             raise
         finally:
-            await self._settle_effects()
+            await self._settle()
 
     def stop(self, why: str) -> None:
         """Stop the handler at once; the first reason stands."""
@@ -137,6 +152,13 @@ class Run:
                 self._bus.observer.fenced("run")
             if self._task and self._task is not asyncio.current_task():
                 self._task.cancel()
+
+    async def confirm(self) -> None:
+        """Ask Redis whether this run may still go on; it stops if not."""
+        if self._task and not self._task.done():
+            outcome, *_ = await self._emit(0, b"")
+            if outcome != b"ok":
+                self.stop(outcome.decode())
 
     async def landed(self) -> int:
         """Bytes of the draft that Redis holds for this run, after all that was sent."""
@@ -176,13 +198,20 @@ class Run:
                 if isinstance(step, Done):
                     done = step
                 elif step:
-                    self._text += step.encode()
-                    self._flush()
+                    self._take(step.encode())
         return done
+
+    def _take(self, words: bytes) -> None:
+        """Only whole yields are taken, so that no character is ever cut."""
+        if len(self._text) + len(words) > self._bus.settings.max_draft_bytes:
+            self.stop("full")
+            raise TurnStopped(self.stopped)
+        self._text += words
+        self._flush()
 
     def _flush(self, *, force: bool = False) -> None:
         """Send what is unsent, unless an emit is on its way and nothing forces the order."""
-        if self.stopped or self._sent >= len(self._text) or (self._in_flight and not force):
+        if self.stopped or self._sent >= len(self._text) or ((self._in_flight or self._asked) and not force):
             return
         offset, words = self.unsent()
         self._sent = len(self._text)
@@ -210,7 +239,7 @@ class Run:
         outcome, *rest = sent.result()
         match outcome:
             case b"ok":
-                if rest[1] != self._version:
+                if rest[1] != self._version and not self._asked:
                     self._refresh(rest[1])
                 self._flush()
             case b"gap":
@@ -220,20 +249,21 @@ class Run:
                 self.stop(outcome.decode())
 
     def _refresh(self, version: int) -> None:
-        """Somebody began to follow: learn who, for the next emit."""
-        self._version = version
-        asked = self._bus.commands.send("ZRANGE", self._keys.subs(self._grant.conversation_id), 0, -1)
-        asked.add_done_callback(self._learn)
+        """Somebody began to follow: learn who, before the next emit."""
+        self._asked = self._bus.commands.send("ZRANGE", self._keys.subs(self._grant.conversation_id), 0, -1)
+        self._asked.add_done_callback(partial(self._learn, version))
 
-    def _learn(self, asked: asyncio.Future[Any]) -> None:
+    def _learn(self, version: int, asked: asyncio.Future[Any]) -> None:
+        self._asked = None
         if not asked.cancelled() and asked.exception() is None:
-            self._gateways = [gateway.decode() for gateway in asked.result()]
+            self._version, self._gateways = version, [gateway.decode() for gateway in asked.result()]
             self._emit_keys = self._keys_of_emit()
+        self._flush()
 
-    async def _settle_effects(self) -> None:
-        """A side effect that has begun ends, and is journalled, before the turn is committed."""
-        while self._effects:
-            await asyncio.wait(self._effects)
+    async def _settle(self) -> None:
+        """The handler has closed, and a side effect that has begun ends and is journalled, before the turn ends."""
+        while left := [task for task in (self._task, *self._effects) if task and not task.done()]:
+            await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _await(work: Callable[[], Awaitable[T]]) -> T:

@@ -46,4 +46,4 @@ class Stitch:
         if offset > self.delivered or not fresh:
             return ""
         self.delivered += len(fresh)
-        return fresh.decode()
+        return fresh.decode(errors="ignore")  # half a character only if Redis lost words that were heard

@@ -58,6 +58,8 @@ class Subscription:
         self.property_id, self.conversation_id, self._gateway = property_id, conversation_id, gateway_id
         self._on_close = on_close
         self._number = 0
+        self._floor = 0
+        """Chunks of earlier epochs are of replies that had ended when this began: no news."""
         self._stitches: dict[str, Stitch] = {}
         self._incoming: asyncio.Queue[Chunk | EventCopy | int] = asyncio.Queue()
         self._outgoing: asyncio.Queue[Item | Exception | None] = asyncio.Queue()
@@ -74,6 +76,7 @@ class Subscription:
     async def begin(self, after: int | None) -> None:
         """Subscribe and queue what is there already."""
         last, turn, epoch, draft = await self._renew()
+        self._floor = epoch if turn else epoch + 1
         self._number = last if after is None else min(after, last)
         if self._number < last:
             await self._heal_events(last)
@@ -81,6 +84,8 @@ class Subscription:
             stitch = self._stitch(turn)
             stitch.epoch = epoch
             self._put(Piece(turn, stitch.extend(draft), 0))
+        if self._closed:  # the feed was closed meanwhile
+            raise UnknownConversation("the feed is closed")
         self._sorter = asyncio.create_task(self._sort(), name=f"feed {self.conversation_id}")
 
     def push(self, item: Chunk | EventCopy | int) -> None:
@@ -104,9 +109,13 @@ class Subscription:
         self._incoming.put_nowait(item)
 
     async def check(self, *, renew: bool) -> None:
-        """Look for events whose hint was lost."""
+        """Look for events whose hint was lost. A conversation that is gone ends the iteration with its error."""
         if renew:
-            last = (await self._renew())[0]
+            try:
+                last = (await self._renew())[0]
+            except UnknownConversation as error:
+                self._fail(error)
+                return
         else:
             last = int(await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n") or 0)
         if last > self._number:
@@ -164,6 +173,8 @@ class Subscription:
         return item.number <= self._number
 
     def _take_chunk(self, chunk: Chunk) -> bool:
+        if chunk.epoch < self._floor:
+            return True
         stitch = self._stitch(chunk.turn_id)
         offset = stitch.delivered
         fit, text = stitch.offer(chunk)

@@ -7,19 +7,24 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
+
+from redis.exceptions import ResponseError
 
 from libs.bus.answering import Answering
 from libs.bus.bus import Bus
 from libs.bus.handler import Handler
 from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
+from libs.bus.loops import persist
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader
 from libs.bus.slots import Slots
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
+_PAUSE_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +53,6 @@ class Worker:
         self._shards = [_Shard(bus, keys, worker_id, handler, now_ms) for keys in bus.shards]
         self._answers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
-        self._draining = False
 
     @property
     def healthy(self) -> bool:
@@ -63,10 +67,11 @@ class Worker:
         """Take leases and begin to read, as soon as Redis answers."""
         for shard in self._shards:
             await self._take_lease(shard)
-            self._spawn(shard.heartbeat.run(), f"beat {shard.keys.prefix}")
-            self._spawn(shard.reaper.run(shard.heartbeat), f"reap {shard.keys.prefix}")
-            self._spawn(self._read_cancels(shard), f"cancels {shard.keys.prefix}")
-            self._spawn(self._read_turns(shard), f"turns {shard.keys.prefix}")
+        for shard in self._shards:
+            self._spawn(shard.heartbeat.run, f"beat {shard.keys.prefix}")
+            self._spawn(partial(shard.reaper.run, shard.heartbeat), f"reap {shard.keys.prefix}")
+            self._spawn(partial(self._read_cancels, shard), f"cancels {shard.keys.prefix}")
+            self._spawn(partial(self._read_turns, shard), f"turns {shard.keys.prefix}")
 
     async def _take_lease(self, shard: _Shard) -> None:
         while True:
@@ -76,27 +81,23 @@ class Worker:
                 return
             except BusUnavailable as error:
                 _log.warning("waiting for redis", extra={"reason": error.detail})
+                await asyncio.sleep(_PAUSE_S)
 
     async def drain(self, grace_s: float) -> None:
         """No new turns; running ones may finish within the grace period, the rest are handed over at once."""
-        self._draining = True
-        for loop in self._loops:
-            if loop.get_name().startswith("turns "):
-                loop.cancel()
+        for shard in self._shards:
+            shard.drain()
+        await _end([loop for loop in self._loops if loop.get_name().startswith("turns ")])
         if self._answers:
             await asyncio.wait(self._answers, timeout=grace_s)
-        for task in list(self._answers):
-            task.cancel()
-        await asyncio.gather(*self._answers, return_exceptions=True)
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await _end(list(self._answers))
+        await _end(self._loops)
         for shard in self._shards:
-            with contextlib.suppress(BusUnavailable):
+            with contextlib.suppress(BusUnavailable, ResponseError):  # then its lease lapses, and others mend it
                 await shard.leave()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._loops.append(asyncio.create_task(work, name=name))
+    def _spawn(self, loop: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        self._loops.append(asyncio.create_task(persist(loop, name), name=name))
 
     async def _read_turns(self, shard: _Shard) -> None:
         """Never reads more entries than there are free slots."""
@@ -111,7 +112,7 @@ class Worker:
                 taken = await self._slots.take(share)
                 entries: list[Entry] = []
                 try:
-                    entries = await self._read_some(shard, reader, taken)
+                    entries = await self._read_some(shard, reader, taken, after=">")
                 finally:
                     self._slots.give(taken - len(entries))
                 for entry in entries:
@@ -120,12 +121,12 @@ class Worker:
         finally:
             await reader.close()
 
-    async def _read_some(self, shard: _Shard, reader: Reader, count: int) -> list[Entry]:
+    async def _read_some(self, shard: _Shard, reader: Reader, count: int, *, after: str) -> list[Entry]:
         try:
-            return await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, count)
+            return await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, count, after)
         except LinkDown:
             return []
-        except Exception as error:
+        except ResponseError as error:
             if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
             _log.warning("group made again", extra={"stream": shard.keys.turns})
@@ -134,8 +135,8 @@ class Worker:
 
     async def _reread_pending(self, shard: _Shard, reader: Reader) -> None:
         """What a read before the broken connection delivered to us without our knowing."""
-        with contextlib.suppress(LinkDown):
-            for entry in await reader.read_group(TURN_GROUP, self._worker, shard.keys.turns, 1_000, after="0"):
+        for entry in await self._read_some(shard, reader, 1_000, after="0"):
+            if not shard.answers(entry):
                 await self._slots.take(1)
                 self._take(shard, entry)
 
@@ -182,7 +183,7 @@ class _Shard:
     def __init__(self, bus: Bus, keys: Keys, worker_id: str, handler: Handler, now_ms: Callable[[], int]) -> None:
         self.keys = keys
         self._queue = TurnQueue(bus, keys, worker_id)
-        self._answering = Answering(bus, keys, worker_id, handler, now_ms)
+        self._answering = Answering(bus, keys, worker_id, handler, now_ms, lambda: self.heartbeat.beat())
         self.heartbeat = Heartbeat(bus, keys, worker_id, lambda: self._answering.runs, self.lapse)
         self.reaper = Reaper(bus, keys, worker_id)
 
@@ -195,10 +196,21 @@ class _Shard:
             return
         await self._answering.answer(activation)
 
+    def answers(self, entry: Entry) -> bool:
+        """Whether this very entry is being answered."""
+        return self._answering.answers(entry.id)
+
     def cancel(self, entry: Entry) -> None:
-        run = self._answering.runs.get(entry.fields[b"c"].decode())
-        if run and run.grant.item.turn_id == entry.fields[b"t"].decode():
-            run.stop("cancelled")
+        try:
+            conversation, turn = entry.fields[b"c"].decode(), entry.fields[b"t"].decode()
+        except (KeyError, UnicodeDecodeError) as error:
+            _log.warning("cancel left out", extra={"entry": entry.id, "reason": repr(error)})
+            return
+        self._answering.cancel(conversation, turn)
+
+    def drain(self) -> None:
+        """Take no further turn in place."""
+        self._answering.draining = True
 
     def lapse(self) -> None:
         """The lease is lost: whatever runs here may run elsewhere by now."""
@@ -210,3 +222,10 @@ class _Shard:
         """Hand over what is still owned, and go."""
         await self.heartbeat.beat(0)
         await self.reaper.hand_over_all()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel, and wait until they are over."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.bus.property.calls import Calls
 from tests.bus.property.trial import connect
+from tests.bus.support.stage import Stage
 
 
 @pytest.fixture
@@ -16,4 +17,11 @@ def calls(redis_url: str) -> Iterator[Calls]:
     with connect(redis_url) as redis:
         made = Calls(redis)
         redis.xgroup_create(made.keys.turns, "brain", "0", mkstream=True)
+        yield made
+
+
+@pytest.fixture
+async def stage(redis_url: str) -> AsyncIterator[Stage]:
+    """Workers, feeds and listeners with short times."""
+    async with Stage(redis_url) as made:
         yield made

@@ -34,6 +34,7 @@ local last = cancelled and '' or ARGV[10]                                   -- a
 for i = 9, #KEYS do
   redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[8], '*',
     'c', id, 't', turn, 'e', epoch, 'o', ARGV[9], 'b', last, 's', status)
+  redis.call('PEXPIRE', KEYS[i], 3600000, 'NX')                             -- its gateway may be gone; a feed renews it
 end
 for j = 11, #ARGV do
   n = n + 1

@@ -1,0 +1,83 @@
+"""What operators are told: lag, pending, ages, brains; and that unknown is not zero."""
+
+from __future__ import annotations
+
+from libs.bus.bus import Bus
+from libs.bus.settings import BusSettings
+from libs.bus.stats import GroupStats, ShardStats, read_stats
+from libs.contracts.keys import STORE_GROUP, TURN_GROUP
+from tests.bus.support.handlers import Led
+from tests.bus.support.stage import PATIENT, Stage, make_zombie
+from tests.bus.support.waiting import eventually
+
+
+async def shard_of(stage: Stage) -> ShardStats:
+    (shard,) = await read_stats(stage.bus)
+    return shard
+
+
+async def group_of(stage: Stage, name: str) -> GroupStats:
+    return next(one for one in (await shard_of(stage)).groups if one.group == name)
+
+
+async def test_nothing_is_there_yet(stage: Stage) -> None:
+    shard = await shard_of(stage)
+    assert [(one.group, one.present, one.lag) for one in shard.groups] == [
+        (TURN_GROUP, False, None),
+        (STORE_GROUP, False, None),
+    ]
+    assert (shard.workers_alive, shard.dead_letters) == (0, 0)
+
+
+async def test_waiting_and_in_flight(stage: Stage) -> None:
+    await stage.open("a", "b", "c")
+    await stage.bus.ensure_group(stage.keys.turns, TURN_GROUP)
+    for name in "abc":
+        await stage.accept(name, f"{name}1")
+    waiting = await group_of(stage, TURN_GROUP)
+    assert (waiting.lag, waiting.pending, waiting.length, waiting.oldest_in_flight_ms) == (3, 0, 3, 0)
+
+    async def aged() -> bool:
+        return (await group_of(stage, TURN_GROUP)).oldest_waiting_ms >= 20
+
+    await eventually(aged)
+    led = Led()
+    worker = await stage.worker("w1", led, slots=2, **PATIENT)
+    await eventually(lambda: len(led.turns) == 2)
+    busy = await group_of(stage, TURN_GROUP)
+    assert (busy.lag, busy.pending, busy.consumers) == (1, 2, 1)
+    assert busy.oldest_in_flight_ms >= busy.oldest_waiting_ms >= 20
+    assert (await shard_of(stage)).workers_alive == 1
+    for name in "abc":
+        led.end(f"{name}1")
+    await stage.at_rest("a", "b", "c")
+    rest = await group_of(stage, TURN_GROUP)
+    assert (rest.lag, rest.pending, rest.oldest_waiting_ms, rest.oldest_in_flight_ms) == (0, 0, 0, 0)
+    await make_zombie(worker)
+    await stage.send("ZADD", stage.keys.leases, 1, "w1")
+    assert (await shard_of(stage)).workers_alive == 0
+
+
+async def test_an_unknown_lag_is_not_zero(stage: Stage) -> None:
+    """Somebody deleted entries by hand: Redis cannot tell any more how many are unread."""
+    keys = stage.keys
+    await stage.bus.ensure_group(keys.events, STORE_GROUP)
+    entries = [await stage.send("XADD", keys.events, "*", "x", "y") for _ in range(5)]
+    await stage.send("XREADGROUP", "GROUP", STORE_GROUP, "s", "COUNT", 2, "STREAMS", keys.events, ">")
+    assert (await group_of(stage, STORE_GROUP)).lag == 3
+    await stage.send("XDEL", keys.events, entries[3])
+    group = await group_of(stage, STORE_GROUP)
+    assert group.lag is None
+    assert group.present
+    assert group.pending == 2
+
+
+async def test_every_shard_is_told(redis_url: str) -> None:
+    async with Bus(BusSettings(redis_url=redis_url, shards=3)) as bus:
+        shards = await read_stats(bus)
+    assert [shard.shard for shard in shards] == ["botel:{0}:", "botel:{1}:", "botel:{2}:"]
+
+
+async def test_dead_letters_are_counted(stage: Stage) -> None:
+    await stage.send("XADD", stage.keys.dead, "*", "why", "a test")
+    assert (await shard_of(stage)).dead_letters == 1
