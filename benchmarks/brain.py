@@ -33,19 +33,16 @@ class Handlers:
     def __init__(self) -> None:
         self.stopped: dict[str, int] = {}
 
-    async def answer(self, turn: Turn) -> AsyncGenerator[str | Done, None]:
+    def answer(self, turn: Turn) -> AsyncGenerator[str | Done, None]:
         match turn.message.text.split():
             case ["paced", count, step_ms]:
-                steps = _paced(int(count), int(step_ms) / 1000)
+                return _paced(int(count), int(step_ms) / 1000)
             case ["endless", step_ms]:
-                steps = self._endless(turn.grant.item.turn_id, int(step_ms) / 1000)
+                return self._endless(turn.grant.item.turn_id, int(step_ms) / 1000)
             case _:
-                steps = work.tokens()
-        async for token in steps:
-            yield token
-        yield Done(model="none")
+                return _at_once()
 
-    async def _endless(self, turn_id: str, step_s: float) -> AsyncGenerator[str, None]:
+    async def _endless(self, turn_id: str, step_s: float) -> AsyncGenerator[str | Done, None]:
         try:
             while True:
                 yield "on and "
@@ -54,13 +51,28 @@ class Handlers:
             self.stopped[turn_id] = time.monotonic_ns()
 
 
-async def _paced(count: int, step_s: float) -> AsyncGenerator[str, None]:
+async def _at_once() -> AsyncGenerator[str | Done, None]:
+    async for token in work.tokens():
+        yield token
+    yield Done()
+
+
+async def _paced(count: int, step_s: float) -> AsyncGenerator[str | Done, None]:
+    """Not asyncio.sleep, which asks for the running loop: in Python 3.11 a system call, per token."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     for _ in range(count):
         yield f"{time.monotonic_ns()} "
         due += step_s
-        await asyncio.sleep(due - loop.time())
+        woken = loop.create_future()
+        loop.call_at(due, _wake, woken)
+        await woken
+    yield Done()
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 async def make(replies: int, tokens: int, step_ms: int) -> None:

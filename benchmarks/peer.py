@@ -100,7 +100,10 @@ def _message(body: bytes) -> MessageReceived:
 
 
 async def main(port: int) -> None:
-    server = uvicorn.Server(uvicorn.Config(app, port=port, http="httptools", log_level="warning", access_log=False))
+    # Connections are kept longer than its client keeps them: neither closes one that the other is about to use.
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, http="httptools", log_level="warning", access_log=False, timeout_keep_alive=600)
+    )
     serving = asyncio.create_task(server.serve())
     await serve({})
     server.should_exit = True

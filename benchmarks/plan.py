@@ -52,10 +52,10 @@ ALONE, FIFTY, TWO_HUNDRED, STEADY = "1 at once", "50 at once", "200 at once", "2
 FULL = Plan(
     runs=5,
     shapes=(
-        Shape(ALONE, 1_000, at_once=1),
-        Shape(FIFTY, 4_000, at_once=50),
-        Shape(TWO_HUNDRED, 5_000, at_once=200),
-        Shape(STEADY, 800, per_s=200),
+        Shape(ALONE, 800, at_once=1),
+        Shape(FIFTY, 3_000, at_once=50),
+        Shape(TWO_HUNDRED, 4_000, at_once=200),
+        Shape(STEADY, 600, per_s=200),
     ),
     warm_up_turns=500,
     floor_commands=3_000,
@@ -63,8 +63,8 @@ FULL = Plan(
     tokens=150,
     token_ms=20,
     cancels=300,
-    brain_turns=60,
-    brain_turns_at_once=150,
+    brain_turns=50,
+    brain_turns_at_once=100,
     brain_at_once=100,
 )
 QUICK = Plan(

@@ -1,6 +1,7 @@
 """How a process of ours runs: on uvloop where there is one, with a garbage collector that leaves start-up alone.
 
-Every `__main__` starts through `run`; every composition root calls `settle` once, after it has built everything.
+The brain, the store and the text gateway start through `run`; LiveKit's native library wants the standard loop, so the
+voice gateway does not. A composition root calls `settle` once, after it has built everything.
 """
 
 from __future__ import annotations

@@ -172,6 +172,8 @@ def main() -> int:
     except (CallFailed, StartFailed, aiohttp.ClientError, TimeoutError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print("\nall of it happened" if held else "\nnot all of it happened")
     return 0 if held else 1
 

@@ -66,7 +66,8 @@ def _texts(rows: Sequence[Row]) -> int:
 def _expectations(rows: Sequence[Row]) -> list[Check]:
     by_line = {row["said"]: row for row in rows}
     checks = []
-    for step in SCRIPT:
+    steps = [one for step in SCRIPT for one in (step, step.meanwhile if isinstance(step, Say) else None) if one]
+    for step in steps:
         line = step.line if isinstance(step, Say) else step.text
         answer = str(by_line.get(line, {}).get("generated", ""))
         if step.expect:

@@ -46,7 +46,11 @@ class Phone:
         """Speak, in real time; returns when the last word is out."""
         self._quiet.clear()
         self._mouth.extend(pcm[at : at + _FRAME_BYTES] for at in range(0, len(pcm), _FRAME_BYTES))
-        await self._quiet.wait()
+        quiet = asyncio.create_task(self._quiet.wait())
+        await asyncio.wait([quiet, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not quiet.done():
+            quiet.cancel()
+            raise CallFailed("the line is dead")
 
     async def wait(self, what: Callable[[Event], bool], *, after: int = 0, timeout_s: float, why: str) -> int:
         """Index of the first event from `after` on for which `what` holds. `CallFailed` when it does not come."""
@@ -56,6 +60,8 @@ class Phone:
                     for index in range(after, len(self.events)):
                         if what(self.events[index]):
                             return index
+                        if self.events[index]["type"] in ("refused", "closed"):
+                            raise CallFailed(f"{why}: the gateway says {self.events[index]}")
                     after = len(self.events)
                     await self._news.wait()
         except TimeoutError:

@@ -28,7 +28,7 @@ class Scene:
         self.written: list[tuple[str, str, float]] = []
         """Turn, answer and milliseconds of each text message."""
         self.texted_during = ""
-        """The spoken turn during whose answer a text message was written and answered."""
+        """The turn during whose spoken answer a text message was written and answered; '' if it was over first."""
         self.cuts: dict[str, tuple[int, int]] = {}
         """Samples of the concierge's side between which an interrupted answer was heard, by turn."""
         self.conversation_id = ""
@@ -62,9 +62,10 @@ class Scene:
         self._answering = await self._phone.wait(
             _playout("started"), after=asked, timeout_s=_ANSWER_S, why=f"no answer to {step.line!r}"
         )
-        if step.text_meanwhile:
-            self.texted_during = self._turn
-            await self._write(step.text_meanwhile)
+        if step.meanwhile:
+            await self._write(step.meanwhile.text)
+            over = [event for event in self._phone.events[self._answering :] if _playout("finished", "cut")(event)]
+            self.texted_during = "" if over else self._turn
         if let_finish:
             await self._heard(self._turn)
 
@@ -120,5 +121,5 @@ def _is(*kinds: str) -> Callable[[Event], bool]:
     return lambda event: event["type"] in kinds
 
 
-def _playout(what: str) -> Callable[[Event], bool]:
-    return lambda event: event["type"] == "playout" and event["what"] == what
+def _playout(*what: str) -> Callable[[Event], bool]:
+    return lambda event: event["type"] == "playout" and event["what"] in what

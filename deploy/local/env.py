@@ -10,7 +10,7 @@ from pathlib import Path
 
 API_KEY = "BOTEL_API_KEY"
 DEV_KEY_PREFIX = "dev-"
-"""A key made here is for loopback only: the text gateway knows it by this."""
+"""Marks a key that was made here, for people: it is for servers on loopback only."""
 PRIVATE = ("BOTEL_", "BRAIN_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "AZURE_", "ELEVENLABS_", "LANGSMITH_", "LANGCHAIN_")
 _LINE = re.compile(r"""(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"([^"]*)"|'([^']*)'|(.*?))(?:\s+\#.*)?\s*""")
 

@@ -68,6 +68,5 @@ SERVICES: tuple[Service, ...] = (
 
 EVERY_PROCESS: Mapping[str, str] = {
     "PYTHONUNBUFFERED": "1",
-    "BOTEL_STORE_URL": "http://127.0.0.1:{store_port}",
 }
 """Given to every process besides its own."""

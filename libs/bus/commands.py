@@ -60,6 +60,8 @@ class Commands:
         self._broken = asyncio.Event()
         self._reason = "Redis does not answer: check REDIS_URL and that it runs"
         self._keeper: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Kept: in Python 3.11 asking for the running loop costs a system call, and this is asked for every command."""
 
     @property
     def connected(self) -> bool:
@@ -67,6 +69,7 @@ class Commands:
 
     async def start(self) -> None:
         """Begin to connect. Does not wait for Redis: a command does, up to its timeout."""
+        self._loop = asyncio.get_running_loop()
         self._broken.set()
         self._keeper = asyncio.create_task(self._keep(), name="bus-commands")
         with contextlib.suppress(BusUnavailable):
@@ -90,18 +93,19 @@ class Commands:
         return self._enqueue(str(parts[0]), pack(parts))
 
     def _enqueue(self, name: str, packed: bytes) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self._keeper is None or self._keeper.done():
-            future.set_exception(BusUnavailable("the bus is not started"))
-            return future
+        if self._loop is None or self._keeper is None or self._keeper.done():
+            refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            refused.set_exception(BusUnavailable("the bus is not started"))
+            return refused
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._queue.append(_Command(name, packed, future, time.monotonic()))
         self._flush_soon()
         return future
 
     def _flush_soon(self) -> None:
-        if not self._flush_due:
+        if self._loop is not None and not self._flush_due:
             self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flush_due = False

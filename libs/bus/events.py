@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
-from libs.bus.loops import persist
+from libs.bus.loops import Loop
 from libs.bus.reader import Entry, Reader
 from libs.contracts.codec import decode
 from libs.contracts.errors import BusUnavailable, MalformedMessage
@@ -55,8 +55,8 @@ class EventConsumer:
 
     async def run(self) -> None:
         """Consume until cancelled; connection failures are waited out, a failing sink is tried again."""
-        loops = [(partial(self._consume, keys), f"{self._group} {keys.prefix}") for keys in self._bus.shards]
-        await asyncio.gather(*(persist(loop, name) for loop, name in loops))
+        loops = [Loop(partial(self._consume, keys), f"{self._group} {keys.prefix}") for keys in self._bus.shards]
+        await asyncio.gather(*(loop.run() for loop in loops))
 
     async def _consume(self, keys: Keys) -> None:
         await self._ensure_group(keys)

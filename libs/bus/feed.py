@@ -16,7 +16,7 @@ from typing import Any
 
 from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
-from libs.bus.loops import persist
+from libs.bus.loops import Loop
 from libs.bus.reader import Entry, Reader
 from libs.bus.subscription import Subscription
 from libs.contracts.chunks import Chunk, EventCopy, decode_chunk
@@ -35,11 +35,13 @@ class Feed:
         self._bus = bus
         self._followers: dict[str, set[Subscription]] = defaultdict(set)
         self._loops: list[asyncio.Task[None]] = []
+        self._persistent: list[Loop] = []
         self._after = {keys.chunks(gateway_id): "0-0" for keys in bus.shards}
 
     @property
     def healthy(self) -> bool:
-        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+        """Whether it hears the bus: no loop of it fails again and again."""
+        return bool(self._loops) and all(loop.healthy for loop in self._persistent)
 
     async def follow(self, property_id: str, conversation_id: str, *, after: int | None = None) -> Subscription:
         """Follow a conversation from after an event number; None: from now on, the running reply included.
@@ -110,10 +112,9 @@ class Feed:
 
     async def __aenter__(self) -> Feed:
         self._bus.local_gateways[self.gateway_id] = self._deliver
-        self._loops = [
-            asyncio.create_task(persist(partial(self._read, keys), f"feed {keys.prefix}")) for keys in self._bus.shards
-        ]
-        self._loops.append(asyncio.create_task(persist(self._poll, "feed poll")))
+        self._persistent = [Loop(partial(self._read, keys), f"feed {keys.prefix}") for keys in self._bus.shards]
+        self._persistent.append(Loop(self._poll, "feed poll"))
+        self._loops = [asyncio.create_task(loop.run(), name=loop.name) for loop in self._persistent]
         return self
 
     async def __aexit__(

@@ -72,6 +72,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._transport: asyncio.Transport | None = None
         self._connected_before = False
+        self._told_away = False
 
     @property
     def connected(self) -> bool:
@@ -94,6 +95,7 @@ class Link:
         if self._connected_before:
             self._observer.reconnected(self._name)
         self._connected_before = True
+        self._told_away = False
 
     async def connect(self) -> None:
         """Try until it works, with jittered back-off."""
@@ -102,9 +104,15 @@ class Link:
             try:
                 await self.connect_once()
             except LinkDown as error:
-                _log.warning("redis is away", extra={"link": self._name, "reason": error.detail})
+                self._tell_away(error.detail)
                 await asyncio.sleep(delay * random.uniform(0.5, 1.5))
                 delay = min(delay * 2, _LAST_BACKOFF_S)
+
+    def _tell_away(self, reason: str) -> None:
+        """Once per outage: an operator is told, not flooded."""
+        level = logging.DEBUG if self._told_away else logging.WARNING
+        self._told_away = True
+        _log.log(level, "redis is away", extra={"link": self._name, "reason": reason})
 
     def write(self, packed: bytes) -> None:
         """Send commands; their replies come in the same order. `LinkDown` when not connected."""

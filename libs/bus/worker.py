@@ -17,7 +17,7 @@ from libs.bus.bus import Bus
 from libs.bus.handler import Handler
 from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
-from libs.bus.loops import persist
+from libs.bus.loops import Loop
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader
 from libs.bus.slots import Slots
@@ -53,11 +53,13 @@ class Worker:
         self._shards = [_Shard(bus, keys, worker_id, handler, now_ms) for keys in bus.shards]
         self._answers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._persistent: list[Loop] = []
 
     @property
     def healthy(self) -> bool:
-        """Whether every lease is alive."""
-        return bool(self._loops) and all(shard.heartbeat.healthy for shard in self._shards)
+        """Whether every lease is alive and no loop fails again and again."""
+        alive = bool(self._loops) and all(shard.heartbeat.healthy for shard in self._shards)
+        return alive and all(loop.healthy for loop in self._persistent)
 
     @property
     def in_flight(self) -> int:
@@ -97,7 +99,8 @@ class Worker:
                 await shard.leave()
 
     def _spawn(self, loop: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
-        self._loops.append(asyncio.create_task(persist(loop, name), name=name))
+        self._persistent.append(Loop(loop, name))
+        self._loops.append(asyncio.create_task(self._persistent[-1].run(), name=name))
 
     async def _read_turns(self, shard: _Shard) -> None:
         """Never reads more entries than there are free slots."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-import uvloop
 from pydantic import ValidationError
 
 from libs.contracts.errors import BotelError
-from services.brain.app import run
+from libs.process import run
+from services.brain import app
 
 
 def main() -> int:
     try:
-        uvloop.run(run())
+        run(app.run())
     except BotelError as error:
         print(f"brain: {error.code}: {error.detail}", file=sys.stderr)
         return 1

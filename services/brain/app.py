@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import threading
@@ -23,7 +22,9 @@ from libs.observability.health import Check, Health, serve_health
 from libs.observability.logs import configure
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
+from libs.observability.release import RELEASE
 from libs.observability.settings import ObservabilitySettings
+from libs.process import settle
 from services.brain.agent import Agent, OwnAgent, load_agent
 from services.brain.answer import Concierge, wall_clock
 from services.brain.models import address, http_client, make_model, model_name
@@ -34,8 +35,6 @@ from services.brain.settings import BrainSettings, ModelSettings
 
 _log = logging.getLogger(__name__)
 
-VERSION = "0.1.0"
-GC_THRESHOLD = (50_000, 50, 100)
 TRACE_FLUSH_S = 5.0
 
 
@@ -44,7 +43,7 @@ async def run() -> None:
     brain, model, watch = BrainSettings(), ModelSettings(), ObservabilitySettings()
     worker_id = new_id("brain")
     configure(watch, service="brain", worker_id=worker_id)
-    registry = process_registry("brain", VERSION)
+    registry = process_registry("brain", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         concierge = await stack.enter_async_context(concierge_of(brain, model))
         bus = await stack.enter_async_context(Bus(BusSettings(), BusMetrics(registry), worker_id))
@@ -62,7 +61,7 @@ async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, A
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and not starting.exception():
-            calm_garbage_collector()
+            settle()
             _log.info("brain ready")
             await asyncio.wait([task for task in tasks if task is not starting], return_when=asyncio.FIRST_COMPLETED)
         health.drain()
@@ -101,16 +100,6 @@ async def concierge_of(brain: BrainSettings, model: ModelSettings) -> AsyncItera
         await http.aclose()
         await pms.close()
         await _flush_traces()
-
-
-def calm_garbage_collector() -> None:
-    """What start-up made lives as long as the process: keep it out of every collection, and collect rarely.
-
-    With the defaults, collections are the tail of first-token latency at a hundred turns at once.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
 
 
 async def _flush_traces() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
+from libs import process
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
@@ -24,7 +24,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main())
+        process.run(main())
     except (ConfigurationError, BotelError, OSError) as error:
         print(f"context_store: {error}", file=sys.stderr)
         sys.exit(1)

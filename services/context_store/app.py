@@ -24,6 +24,7 @@ from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
 from libs.observability.stages import StageMetrics
+from libs.process import settle
 from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
 from libs.web.application import new_application
 from libs.web.problems import problem_response, request_id_of
@@ -60,6 +61,7 @@ async def run(
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
             health = Health(registry, {"archive": archive.ping, "redis": bus.ping})
             app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
+            settle()
             await serve(
                 app,
                 host=settings.host,

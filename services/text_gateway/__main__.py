@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
+from libs import process
 from libs.bus.settings import BusSettings
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
@@ -23,7 +23,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main())
+        process.run(main())
     except (ConfigurationError, OSError) as error:
         print(f"text_gateway: {error}", file=sys.stderr)
         sys.exit(1)

@@ -20,6 +20,7 @@ from libs.observability.http import HttpMetrics
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
+from libs.process import settle
 from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
 from libs.web.application import new_application
 from libs.web.serve import serve
@@ -51,6 +52,7 @@ async def run(
 
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
         app = build(settings, api_keys, BusConversations(bus), feed, health, registry, stop)
+        settle()
         await serve(
             app,
             host=settings.host,

@@ -17,6 +17,7 @@ from deploy.local.env import without_settings
 from deploy.local.redis_server import find_redis
 from deploy.local.services import SERVICES
 from deploy.local.stack import Stack
+from tests.eventually import eventually
 
 KEY = "dev-end-to-end"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -82,9 +83,10 @@ async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSessio
     async with new_stack(tmp_path, 1) as stack:
         conversation = (await ask(http, stack, "What time is breakfast?"))["conversationId"]
         await ask(http, stack, "Is there parking?")
-        before = await _messages(http, stack, conversation)
-        while len([one for one in before if one["role"] == "concierge"]) < 2:
-            before = await _messages(http, stack, conversation)
+        before = await eventually(
+            lambda: _messages(http, stack, conversation),
+            lambda found: sum(one["role"] == "concierge" for one in found) == 2,
+        )
     shutil.rmtree(tmp_path / "redis")
     async with new_stack(tmp_path, 1) as stack:
         assert await _messages(http, stack, conversation) == before
@@ -94,3 +96,9 @@ async def _messages(http: aiohttp.ClientSession, stack: Stack, conversation: str
     async with http.get(f"{stack.store_url}/conversations/{conversation}/messages") as response:
         found: list[dict[str, Any]] = (await response.json())["messages"]
         return found
+
+
+async def test_the_agent_that_the_readme_names_answers(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    async with new_stack(tmp_path, 1, BRAIN_AGENT="examples.florist:make_agent") as stack:
+        answer = await ask(http, stack, "Do you have roses?")
+    assert answer["response"] == "You asked: Do you have roses? We have red roses today."

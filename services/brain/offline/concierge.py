@@ -8,14 +8,14 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from services.brain.offline import memory, replies, slots
-from services.brain.offline.consent import ACCEPT, is_explicit, is_no, is_yes
+from services.brain.offline.consent import is_explicit, is_no, is_yes
 from services.brain.offline.dialogue import Dialogue, dialogue_of
 from services.brain.offline.intent_table import INTENTS
 from services.brain.offline.intents import Hit, Rank, matching
 from services.brain.offline.transcript import Line, Plan, Say, Use
 from services.brain.offline.words import word_set, words_of
 
-_AND = word_set("and also plus as well too")
+_AND = word_set("and an also plus as well too")
 _INSTEAD = word_set("what how about instead make until till at just maybe then rather better earlier later is ok by")
 _QUESTIONS = word_set("what when where which who why how if")
 _ABOUT_OFFER = frozenset({"late-checkout", "about-checkout", "note"})
@@ -115,8 +115,8 @@ def _answer_to_offer(talk: Dialogue, asked: Asked) -> Plan | None:
     words, offer = asked.words, talk.offer()
     yes, no = is_yes(words), is_no(words)
     if offer is None:
-        if yes and set(words) <= ACCEPT and len(words) <= 3 and "thanks" not in words:
-            return Say(replies.NO_OFFER)
+        if yes and not _other_wish(asked) and "thanks" not in words:
+            return Say(replies.BOOKED_ALREADY if talk.booked() else replies.NO_OFFER)
         return Say(replies.NO_THEN) if no and len(words) <= 3 else None
     if _other_wish(asked):
         return None
@@ -124,10 +124,10 @@ def _answer_to_offer(talk: Dialogue, asked: Asked) -> Plan | None:
         return Say(replies.DECLINED)
     if yes and offer.lapsed:
         return _offer(time.fromisoformat(offer.data["requested"]))
-    fresh = any(replies.offer_told(offer.data, reply) for reply in talk.last_replies()) or not offer.told_since
+    fresh = any(replies.offer_told(offer.data, reply) for reply in talk.last_replies())
+    if yes and not replies.offer_told(offer.data, offer.told_since):
+        return Say(replies.offer(offer.data, by_text=talk.now.guest.by_text))
     if yes and (fresh or is_explicit(words)):
-        if not replies.offer_told(offer.data, offer.told_since):
-            return Say(replies.offer(offer.data, by_text=talk.now.guest.by_text))
         return Use((("accept_offer", {"offer_id": offer.data["offer_id"]}),))
     if asked.time and fresh and _INSTEAD & set(words) and len(words) <= MAX_COUNTER_WORDS:
         return _offer(asked.time)

@@ -20,8 +20,8 @@ YES = word_set(
 NO = word_set("no nope nah not dont nevermind cancel decline rather leave forget expensive without never cant wont")
 ACCEPT_PATTERNS = (
     "book|confirm|take|accept|reserve|arrange it|that|offer|checkout|one|this",
-    "yes book|confirm|take|please|reserve",
-    "go|do ahead|it book|please|with|offer|checkout",
+    "yes book|confirm|take|reserve",
+    "go|do ahead|it book|with|offer|checkout",
 )
 DECLINE_PATTERNS = (
     "no|nope|nah thanks|thank|need|worries|it|not|really|leave|dont|too|just|its|i",
@@ -34,11 +34,18 @@ DECLINE_PATTERNS = (
 )
 
 
+BEGINS = word_set("yes yeah yep yup absolutely definitely certainly")
+MAX_YES_WORDS = 8
+
+
 def is_yes(words: Sequence[str]) -> bool:
-    """Nothing but consent, or consent in so many words; any no among them makes it none."""
+    """Nothing but consent, consent in so many words, or a short line that begins with a yes, the rest of which may be
+    misheard; any no among them makes it none."""
     if NO & set(words):
         return False
-    return (set(words) <= ACCEPT and bool(YES & set(words))) or is_explicit(words)
+    if set(words) <= ACCEPT and YES & set(words):
+        return True
+    return is_explicit(words) or (bool(words) and words[0] in BEGINS and len(words) <= MAX_YES_WORDS)
 
 
 def is_explicit(words: Sequence[str]) -> bool:

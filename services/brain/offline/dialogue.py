@@ -82,6 +82,10 @@ class Dialogue:
         """The last thing said in the channel of the turn, else anywhere; '' if nothing was."""
         return (self.last_replies() or [""])[0]
 
+    def booked(self) -> bool:
+        """Whether an offer was accepted in this conversation."""
+        return any((done := exchange.last("accept_offer")) and not done.error for exchange in self.before)
+
     def offer(self) -> Offer | None:
         """The offer that is neither accepted nor declined since."""
         lapsed = False

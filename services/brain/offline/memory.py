@@ -40,7 +40,9 @@ _ASKING = word_set("what when where which who how do did does is am are was can 
 MAX_QUOTE_CHARS = 240
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 _OPENING = re.compile(
-    r"^(?:(?:hi|hello|oh|and|also|by the way|just so you know|for your information|please note that)[,:]? +)+", re.I
+    r"^(?:(?:hello|hi|hey|please|oh|and|also|well|by the way|btw|fyi|just so you know|for your information|remember|"
+    r"(?:please )?note|keep in mind)\b[\s,.:;!-]*(?:that\b\s*)?)+",
+    re.IGNORECASE,
 )
 
 
@@ -48,7 +50,8 @@ def statement(text: str) -> str:
     """What a message tells, without what it asks beside it and without `by the way`; the whole text if it only asks."""
     sentences = _BETWEEN_SENTENCES.split(text.strip())
     told = [part for part in sentences if not part.endswith("?") and not is_question(words_of(part))]
-    return _OPENING.sub("", " ".join(told) or text)
+    told_text = " ".join(told) or text
+    return _OPENING.sub("", told_text) or told_text
 
 
 def to_you(text: str) -> str:

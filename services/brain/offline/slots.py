@@ -32,6 +32,7 @@ _DAYS = word_row("monday tuesday wednesday thursday friday saturday sunday")
 _MONTHS = word_row("january february march april may june july august september october november december")
 _BEFORE_TIME = word_set("at until till til by around about to before like past for say")
 _BEHIND_TIME = word_set("am pm oclock")
+_DAY_PARTS = word_set("morning afternoon evening")
 _NOT_HOURS = word_set("night nights day days people guests adults persons room rooms hour hours week weeks")
 _LATER = word_set("later more extra longer additional")
 _FULL = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -67,7 +68,8 @@ def find_time(words: Sequence[str], *, bare: bool = False) -> time | None:
         if before == "to" and at > 1 and words[at - 2] == "quarter":
             return _half(hour - 1, 45, words)
         minutes = _minutes(words[at + 1 : at + 3])
-        if before in _BEFORE_TIME or behind in _BEHIND_TIME or minutes is not None or bare:
+        named = before in _BEFORE_TIME or behind in _BEHIND_TIME or _day_part(words[at + 1 : at + 4])
+        if named or minutes is not None or bare:
             return _half(hour, minutes or 0, words)
     return None
 
@@ -146,6 +148,11 @@ def find_last_name(text: str) -> str:
 
 
 _NOT_NAMES = word_set("and the my is code reservation booking number with a it please hb h b")
+
+
+def _day_part(behind: Sequence[str]) -> bool:
+    """`in the afternoon`, `this evening`."""
+    return bool(behind) and behind[0] in ("in", "this") and bool(_DAY_PARTS & set(behind[1:]))
 
 
 def _minutes(behind: Sequence[str]) -> int | None:

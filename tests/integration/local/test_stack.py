@@ -74,7 +74,6 @@ async def test_all_that_is_in_the_table_runs_and_nothing_is_left_of_it(tmp_path:
     env = answer["env"]
     assert isinstance(env, dict)
     assert env["REDIS_URL"] == stack.redis_url
-    assert env["BOTEL_STORE_URL"] == stack.store_url
     assert env["COLOUR"] == "blue"
     assert not any(group_lives(row.pid) for row in rows)
     assert all(is_free(row.port) for row in rows)
