@@ -50,7 +50,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup test check bench fmt doctor clean
+.PHONY: setup test mutants check bench fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -59,6 +59,9 @@ $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
 
 test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of them)
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest "$$@"
+
+mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
+	$(RUN) -m tests.bus.property.mutants
 
 check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules
 
