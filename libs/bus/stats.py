@@ -64,7 +64,7 @@ async def _shard(bus: Bus, keys: Keys) -> ShardStats:
 async def _turns_waiting(bus: Bus, keys: Keys) -> int:
     """The mailboxes of all activated conversations, less the heads that are being answered."""
     entries = await bus.commands.send("XRANGE", keys.turns, "-", "+", "COUNT", _MAX_COUNTED)
-    ids = {fields[1].decode() for _, fields in entries if fields[0] == b"c"}
+    ids = {fields[1].decode(errors="replace") for _, fields in entries if fields[0] == b"c"}
     states = await asyncio.gather(*(bus.commands.send("HGET", keys.conv(one), "st") for one in ids))
     depths = await asyncio.gather(*(bus.commands.send("LLEN", keys.mail(one)) for one in ids))
     waiting: int = sum(depths) - sum(state == b"running" for state in states)

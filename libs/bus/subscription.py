@@ -110,14 +110,12 @@ class Subscription:
 
     async def check(self, *, renew: bool) -> None:
         """Look for events whose hint was lost. A conversation that is gone ends the iteration with its error."""
-        if renew:
-            try:
-                last = (await self._renew())[0]
-            except UnknownConversation as error:
-                self._fail(error)
-                return
-        else:
-            last = int(await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n") or 0)
+        number = None if renew else await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n")
+        try:
+            last = int(number) if number else (await self._renew())[0]  # none: retired, or Redis was emptied
+        except UnknownConversation as error:
+            self._fail(error)
+            return
         if last > self._number:
             self.push(last)
 

@@ -127,3 +127,16 @@ async def test_what_a_gateway_writes_itself_needs_no_way_over_redis(stage: Stage
         await listener.until(lambda it: len(it.events) == 30)
         assert [event.id for event in listener.events] == [f"h{number}" for number in range(30)]
         assert await stage.send("XLEN", stage.keys.chunks("g1")) == 10
+
+
+async def test_followers_of_an_emptied_redis_were_left_waiting(stage: Stage) -> None:
+    feed = await stage.feed(poll_ms=100)
+    await stage.open("c")
+    subscription = await feed.follow(PROPERTY, "c")
+    await stage.send("FLUSHALL")
+    with pytest.raises(UnknownConversation):
+        await soon(anext(subscription))
+    await stage.open("c")
+    again = await feed.follow(PROPERTY, "c")
+    await stage.conversations.append(heard("c", "h1"))
+    assert (await soon(anext(again))).number == 2

@@ -81,3 +81,9 @@ async def test_every_shard_is_told(redis_url: str) -> None:
 async def test_dead_letters_are_counted(stage: Stage) -> None:
     await stage.send("XADD", stage.keys.dead, "*", "why", "a test")
     assert (await shard_of(stage)).dead_letters == 1
+
+
+async def test_a_conversation_id_that_is_no_text_broke_the_lag_reader(stage: Stage) -> None:
+    await stage.bus.ensure_group(stage.keys.turns, TURN_GROUP)
+    await stage.bus.commands.send("XADD", stage.keys.turns, "*", "c", b"\xff", "t", b"\xfe", "b", b"\xff")
+    assert (await group_of(stage, TURN_GROUP)).lag == 1
