@@ -10,7 +10,7 @@ from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.subscription import Piece
 from libs.contracts.errors import UnknownConversation
-from libs.contracts.events import MessageReceived, ReplyGenerated
+from libs.contracts.events import MessageReceived, ReplyGenerated, ReplyHeard
 from tests.bus.support.conversation import PROPERTY, heard
 from tests.bus.support.handlers import Led, echo
 from tests.bus.support.stage import PATIENT, Stage
@@ -139,4 +139,6 @@ async def test_followers_of_an_emptied_redis_were_left_waiting(stage: Stage) -> 
     await stage.open("c")
     again = await feed.follow(PROPERTY, "c")
     await stage.conversations.append(heard("c", "h1"))
-    assert (await soon(anext(again))).number == 2
+    event = await soon(anext(again))
+    assert isinstance(event, ReplyHeard)
+    assert event.number == 2
