@@ -132,17 +132,26 @@ class Door:
                 del self._running[call.call_id]
                 listening.cancel()
                 outbox.end()
-                await asyncio.wait({sending}, timeout=_LAST_S)
-                if outbox.lost or not sending.done():
+                if outbox.lost or not await _said_goodbye(socket, sending):
                     _cut_off(request)
                 sending.cancel()
                 await asyncio.gather(sending, listening, return_exceptions=True)
-                await socket.close()
                 _log.info("call over", extra={"call_id": call.call_id, "reason": reason})
 
 
+async def _said_goodbye(socket: web.WebSocketResponse, sending: asyncio.Task[None]) -> bool:
+    """Whether the client took the call's last frames and the close in time."""
+    try:
+        async with asyncio.timeout(_LAST_S):
+            await asyncio.wait({sending})
+            await socket.close()
+    except TimeoutError:
+        return False
+    return True
+
+
 def _cut_off(request: web.Request) -> None:
-    """A client that does not read would not read the goodbye either."""
+    """A client that does not read holds what is left for it: closing in good order would wait for that."""
     if request.transport is not None:
         request.transport.abort()
 
