@@ -23,6 +23,7 @@ from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
 from libs.observability.settings import ObservabilitySettings
+from libs.process import settle
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
@@ -63,6 +64,7 @@ async def run(
         stack.push_async_callback(_end, side)
         runner = await _serve(gateway, door, health)
         stack.push_async_callback(runner.cleanup)
+        settle()
         stopping = asyncio.create_task(stop.wait(), name="stop")
         done, _ = await asyncio.wait([stopping, *side], return_when=asyncio.FIRST_COMPLETED)
         for task in done:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
@@ -76,13 +76,7 @@ class BusExchange:
         conversation_id = caller.conversation_id or await self._open(caller)
         check_id(conversation_id, "conversation_id")
         subscription = await self._feed.follow(caller.property_id, conversation_id)
-        return BusLink(
-            self._conversations,
-            self._feed,
-            subscription,
-            now_ms=self._now_ms,
-            new_id=self._new_id,
-        )
+        return BusLink(self._conversations, self._feed, subscription, now_ms=self._now_ms)
 
     async def _open(self, caller: CallerIdentity) -> str:
         for field in ("customer_id", "reservation_id"):
@@ -117,14 +111,15 @@ class BusLink:
         subscription: Subscription,
         *,
         now_ms: Callable[[], int],
-        new_id: Callable[[str], str],
     ) -> None:
         self._conversations, self._feed, self._subscription = conversations, feed, subscription
         self._property, self._conversation = subscription.property_id, subscription.conversation_id
-        self._now_ms, self._new_id = now_ms, new_id
+        self._now_ms = now_ms
         self._asked: dict[str, _Answer] = {}
         self._refused: set[str] = set()
         """Turns that the bus did not take: nothing is told of them."""
+        self._broken = ""
+        """Why no reply can come in any more."""
         self._mine: set[str] = set()
         """Ids of turns and events of this call."""
         self._others: asyncio.Queue[AnyEvent | None] = asyncio.Queue(maxsize=256)
@@ -134,8 +129,11 @@ class BusLink:
     def conversation_id(self) -> str:
         return self._conversation
 
-    async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncIterator[ReplyPiece]:
-        """See `ports.BrainLink.ask`."""
+    async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
+        """See `ports.BrainLink.ask`. `BusUnavailable` at once when the line is broken."""
+        if self._broken:
+            self._refused.add(turn.turn_id)
+            raise BusUnavailable(self._broken)
         answer = self._asked[turn.turn_id] = _Answer()
         self._mine.add(turn.turn_id)
         try:
@@ -256,7 +254,25 @@ class BusLink:
             self._others.put_nowait(None)
 
     async def _listen(self) -> None:
-        """Sort what comes in; when the subscription breaks, follow again from where it was."""
+        """Sort what comes in until that is over; then whoever waits for a reply is told that none comes."""
+        why = "the call's line is closed"
+        try:
+            await self._keep_following()
+        except BotelError as error:
+            why = f"the conversation cannot be followed any more: {error.code}"
+            _log.warning("line lost", extra={"conversation_id": self._conversation, "reason": error.code})
+        except Exception as error:
+            why = f"the call's line broke: {type(error).__name__}"
+            # An error's text may repeat the guest's words.
+            _log.error("line broken", extra={"conversation_id": self._conversation, "error": type(error).__name__})
+            _log.debug("line broken here", exc_info=True, extra={"conversation_id": self._conversation})
+        finally:
+            self._broken = why
+            for answer in self._asked.values():
+                answer.pieces.put_nowait(BusUnavailable(why))
+
+    async def _keep_following(self) -> None:
+        """Until the feed closes; when the subscription breaks, follow again from where it was."""
         while True:
             try:
                 async for item in self._subscription:
@@ -264,12 +280,7 @@ class BusLink:
                 return
             except BotelError as error:
                 _log.warning("following again", extra={"conversation_id": self._conversation, "reason": error.detail})
-            try:
-                await self._follow_again()
-            except BotelError as error:
-                for answer in self._asked.values():
-                    answer.pieces.put_nowait(error)
-                return
+            await self._follow_again()
 
     async def _follow_again(self) -> None:
         number = self._subscription.number

@@ -14,6 +14,7 @@ authentication: the door listens on loopback only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -23,10 +24,10 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from libs.contracts.errors import BotelError, InvalidRequest
-from services.voice_gateway import events
 from services.voice_gateway.audio import Overrun
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
+from services.voice_gateway.outbox import Outbox
 from services.voice_gateway.ports import BrainLink, CallerIdentity, EndReason, Exchange, VoiceUnavailable
 from services.voice_gateway.settings import CallSettings, GatewaySettings
 from services.voice_gateway.speech.providers import SpeechFactory
@@ -34,8 +35,8 @@ from services.voice_gateway.speech.providers import SpeechFactory
 _log = logging.getLogger(__name__)
 _HELLO_S = 5.0
 _MAX_FRAME = 65_536
-_MAX_UNSENT = 1_500
-"""Frames that a client may be behind (30 s of audio) before it is cut off."""
+_LAST_S = 2.0
+"""How long the last frames of a call may take on their way out."""
 
 
 class Door:
@@ -75,37 +76,41 @@ class Door:
             raise web.HTTPForbidden(text="the audio door is not for web pages")
         socket = web.WebSocketResponse(max_msg_size=_MAX_FRAME, heartbeat=20.0)
         await socket.prepare(request)
+        outbox = Outbox(socket)
+        line = LocalLine(outbox.audio)
         try:
-            caller = await self._hello(socket)
-            link = await self._exchange.connect(caller)
+            self._check_free()
+            link = await self._exchange.connect(await _hello(socket))
+            call = await self._take(link, line, outbox)
         except BotelError as error:
             await _refuse(socket, error)
             return socket
-        await self._talk(socket, link.conversation_id, link)
+        await self._talk(request, socket, call, line, outbox)
         return socket
 
-    async def _hello(self, socket: web.WebSocketResponse) -> CallerIdentity:
-        """Who calls. `InvalidRequest` for anything but a caller's identity in time, `VoiceUnavailable` when full."""
+    def _check_free(self) -> None:
         if self._draining or self.calls >= self._gateway.max_calls:
             raise VoiceUnavailable("no line is free: try again in a moment")
-        try:
-            first = await asyncio.wait_for(socket.receive(), _HELLO_S)
-            if first.type is not WSMsgType.TEXT:
-                raise InvalidRequest("the first frame is text: who calls, as JSON")
-            return msgspec.json.decode(first.data, type=CallerIdentity)
-        except TimeoutError as error:
-            raise InvalidRequest(f"no first frame within {_HELLO_S:.0f} s") from error
-        except msgspec.MsgspecError as error:
-            raise InvalidRequest(f"who calls: {error}") from error
 
-    async def _talk(self, socket: web.WebSocketResponse, conversation_id: str, link: BrainLink) -> None:
+    async def _take(self, link: BrainLink, line: LocalLine, outbox: Outbox) -> VoiceCall:
+        """Put a caller through. Whatever goes wrong, the link is closed; `VoiceUnavailable` when no line is free."""
         call_id = self._new_id("call")
-        outbox = Outbox(socket)
-        line = LocalLine(outbox.audio)
-        call = self._running[call_id] = VoiceCall(call_id, link, self._speech.speech(), line, self._call, outbox.event)
-        _log.info("call taken", extra={"call_id": call_id, "conversation_id": conversation_id})
-        sending = asyncio.create_task(outbox.run(), name=f"outbox {call_id}")
-        listening = asyncio.create_task(_listen(socket, line), name=f"inbox {call_id}")
+        async with contextlib.AsyncExitStack() as unless_taken:
+            unless_taken.push_async_callback(link.close)
+            # Again, and from here to the call's registration without a pause: others came in while this one said hello.
+            self._check_free()
+            speech = self._speech.speech()
+            unless_taken.push_async_callback(speech.close)
+            call = self._running[call_id] = VoiceCall(call_id, link, speech, line, self._call, outbox.event)
+            unless_taken.pop_all()
+        _log.info("call taken", extra={"call_id": call_id, "conversation_id": link.conversation_id})
+        return call
+
+    async def _talk(
+        self, request: web.Request, socket: web.WebSocketResponse, call: VoiceCall, line: LocalLine, outbox: Outbox
+    ) -> None:
+        sending = asyncio.create_task(outbox.run(), name=f"outbox {call.call_id}")
+        listening = asyncio.create_task(_listen(socket, line), name=f"inbox {call.call_id}")
         ended = asyncio.ensure_future(call.ended)
         reason = EndReason.GUEST
         try:
@@ -121,45 +126,47 @@ class Door:
             elif not done:
                 reason = EndReason.SHUTDOWN
         finally:
-            await call.close(reason)
-            del self._running[call_id]
-            listening.cancel()
-            await outbox.end()
-            await asyncio.gather(sending, listening, return_exceptions=True)
-            await socket.close()
-            _log.info("call over", extra={"call_id": call_id, "conversation_id": conversation_id, "reason": reason})
-
-
-class Outbox:
-    """Frames to one client, in order. A client that does not read is cut off."""
-
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
-        self._frames: asyncio.Queue[bytes | str | None] = asyncio.Queue()
-
-    def audio(self, pcm: bytes) -> None:
-        """The line's sink."""
-        if self._frames.qsize() < _MAX_UNSENT:
-            self._frames.put_nowait(pcm)
-
-    def event(self, event: events.AnyCallEvent) -> None:
-        """The call's watcher."""
-        self._frames.put_nowait(msgspec.json.encode(event).decode())
-
-    async def run(self) -> None:
-        """Send until the end or until the client is gone."""
-        while (frame := await self._frames.get()) is not None:
             try:
-                if isinstance(frame, str):
-                    await self._socket.send_str(frame)
-                else:
-                    await self._socket.send_bytes(frame)
-            except (ConnectionError, RuntimeError):  # aiohttp says RuntimeError for a socket that is closing
-                return
+                await call.close(reason)
+            finally:
+                del self._running[call.call_id]
+                listening.cancel()
+                outbox.end()
+                if outbox.lost or not await _said_goodbye(socket, sending):
+                    _cut_off(request)
+                sending.cancel()
+                await asyncio.gather(sending, listening, return_exceptions=True)
+                _log.info("call over", extra={"call_id": call.call_id, "reason": reason})
 
-    async def end(self) -> None:
-        """Send what is left, and stop."""
-        self._frames.put_nowait(None)
+
+async def _said_goodbye(socket: web.WebSocketResponse, sending: asyncio.Task[None]) -> bool:
+    """Whether the client took the call's last frames and the close in time."""
+    try:
+        async with asyncio.timeout(_LAST_S):
+            await asyncio.wait({sending})
+            await socket.close()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _cut_off(request: web.Request) -> None:
+    """A client that does not read holds what is left for it: closing in good order would wait for that."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def _hello(socket: web.WebSocketResponse) -> CallerIdentity:
+    """Who calls. `InvalidRequest` for anything but a caller's identity in time."""
+    try:
+        first = await asyncio.wait_for(socket.receive(), _HELLO_S)
+        if first.type is not WSMsgType.TEXT:
+            raise InvalidRequest("the first frame is text: who calls, as JSON")
+        return msgspec.json.decode(first.data, type=CallerIdentity)
+    except TimeoutError as error:
+        raise InvalidRequest(f"no first frame within {_HELLO_S:.0f} s") from error
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"who calls: {error}") from error
 
 
 async def _listen(socket: web.WebSocketResponse, line: LocalLine) -> None:
@@ -171,7 +178,7 @@ async def _listen(socket: web.WebSocketResponse, line: LocalLine) -> None:
 
 def _feed(message: WSMessage, line: LocalLine) -> bool:
     if message.type is not WSMsgType.BINARY:
-        return message.type is WSMsgType.TEXT and not message.data
+        return False
     try:
         line.microphone.feed(message.data)
     except Overrun as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 import msgspec
@@ -71,7 +71,7 @@ class BrainLink(Protocol):
     @property
     def conversation_id(self) -> str: ...
 
-    def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncIterator[ReplyPiece]:
+    def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         """Hand a turn over and stream its reply. An answer that has not begun after `deadline_ms` is not begun.
 
         Closing the iterator early does not cancel the turn: that is `cancel`.

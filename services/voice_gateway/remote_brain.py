@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from services.voice_gateway.domain.timeline import Exchange
 from services.voice_gateway.ports import BrainLink, ReplyPiece, SpokenTurn
 
 _ANSWERED = frozenset([ReplyStatus.FINISHED, ReplyStatus.CANCELLED])
+_BROKEN_OFF = frozenset([ReplyStatus.DEAD, ReplyStatus.EXPIRED])
+"""No brain finished the reply: words of it are the beginning of something."""
 
 
 class RemoteBrain(llm.LLM[str]):
@@ -88,17 +91,18 @@ class _Reply(llm.LLMStream):
         turn = SpokenTurn(
             turn_id=exchange.turn_id, text=exchange.text, confidence=exchange.confidence, speech=exchange.speech
         )
-        pieces = self._brain.link.ask(turn, deadline_ms=int(patience.first_words_s * 1000))
         limit = patience.first_words_s
-        while (piece := await _next(pieces, limit)) is not None:
-            if piece.text:
-                exchange.first_words_at = exchange.first_words_at or self._brain.turns.clock()
-                limit = patience.stall_s
-                self._say(exchange.turn_id, piece.text)
-            if piece.end is not None:
-                if piece.end not in _ANSWERED and not exchange.first_words_at:
-                    raise APIError(f"the turn ended {piece.end}", retryable=False)
-                return
+        asked = self._brain.link.ask(turn, deadline_ms=int(patience.first_words_s * 1000))
+        async with contextlib.aclosing(asked) as pieces:
+            while (piece := await _next(pieces, limit)) is not None:
+                if piece.text:
+                    exchange.first_words_at = exchange.first_words_at or self._brain.turns.clock()
+                    limit = patience.stall_s
+                    self._say(exchange.turn_id, piece.text)
+                if piece.end is not None:
+                    if piece.end in _BROKEN_OFF or (piece.end not in _ANSWERED and not exchange.first_words_at):
+                        raise APIError(f"the turn ended {piece.end}", retryable=False)
+                    return
         raise APIError("the line broke off", retryable=False)
 
     def _say(self, turn_id: str, text: str) -> None:

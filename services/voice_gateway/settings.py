@@ -103,7 +103,7 @@ class GatewaySettings(BaseSettings):
 
     host: str = "127.0.0.1"
     """The audio door has no guest authentication: it refuses to listen beyond loopback."""
-    port: int = Field(default=8081, ge=0, le=65_535)
+    port: int = Field(default=8082, ge=0, le=65_535)
     """0: any free port, told in the log."""
     max_calls: int = Field(default=20, ge=1)
     drain_s: float = Field(default=20.0, ge=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeVar
 
 from libs.contracts.events import AnyEvent, CallQuality, ReplyStatus
@@ -48,7 +48,7 @@ class ScriptedBrain:
         self._scripts = list(scripts)
         self.other: asyncio.Queue[AnyEvent] = asyncio.Queue()
 
-    async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncIterator[ReplyPiece]:
+    async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         self.turns.append(turn)
         self.journal.append(("ask", turn.turn_id))
         async for piece in self._scripts.pop(0)(turn):

@@ -18,7 +18,7 @@ from libs.bus.handler import Done, Turn, TurnStopped
 from libs.bus.settings import BusSettings
 from libs.bus.subscription import SlowFollower
 from libs.bus.worker import Worker
-from libs.contracts.errors import InvalidRequest, TooLarge, UnknownConversation
+from libs.contracts.errors import BusUnavailable, InvalidRequest, TooLarge, UnknownConversation
 from libs.contracts.events import (
     Author,
     CallEnded,
@@ -213,3 +213,26 @@ def break_subscription(feed: Feed) -> None:
     for group in list(feed._followers.values()):
         for subscription in list(group):
             subscription._fail(SlowFollower())
+
+
+class Confused(Exception):
+    """Nothing that a line expects."""
+
+
+@pytest.mark.parametrize("how", ["error", "closed"])
+async def test_a_broken_line_tells_who_waits_and_who_asks_next(redis_url: str, how: str) -> None:
+    async with staged(redis_url) as stage, brain(stage, ["The pool ", "is open."], asyncio.Event()):
+        link = await stage.exchange.connect(GUEST)
+        reply = link.ask(turn(), deadline_ms=5_000)
+        assert (await anext(reply)).text == "The pool "
+        (subscription,) = (one for group in stage.feed._followers.values() for one in group)
+        subscription._fail(Confused("is the pool open")) if how == "error" else subscription.close()
+        async with asyncio.timeout(1):
+            with pytest.raises(BusUnavailable):
+                await anext(reply)
+            with pytest.raises(BusUnavailable):
+                await anext(link.ask(turn("turn-2"), deadline_ms=5_000))
+        await link.heard(HeardReport(turn_id="turn-2", text="", complete=True, heard_ms=0, timings=HeardTimings()))
+        asked = [event.turn_id for event in await log(stage, link) if isinstance(event, MessageReceived | ReplyHeard)]
+        assert asked == ["turn-1"], "nothing is written of a turn that was not taken"
+        await link.close()
