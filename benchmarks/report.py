@@ -32,8 +32,9 @@ def render(runs: Sequence[Run], targets: Sequence[Target], machine: dict[str, st
     return "\n\n".join(
         (
             "\n".join(f"- {name}: {value}" for name, value in machine.items()),
-            f"{len(runs)} runs, each on fresh processes, its loads in an order of its own. Percentiles are the median "
-            "over the runs of each run's percentile; [runs] is the range of the runs' p50. Milliseconds.",
+            f"{len(runs)} runs, each on fresh processes, its loads in an order of its own. A percentile is the median\n"
+            "over the runs of each run's percentile; [runs] is the range over the runs of the p50, among the targets\n"
+            "of the figure itself. Milliseconds where nothing else is said.",
             "### Targets",
             _table(("what", "target", "measured", "[runs]", "verdict"), map(_target, targets)),
             "### Question to answer, no model latency, 20 tokens",
