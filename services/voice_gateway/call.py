@@ -127,7 +127,7 @@ class VoiceCall:
 
     def _caption(self, text: str) -> None:
         if text.strip():
-            self._watch(events.Caption(text=text))
+            self._watch(events.Caption(text=str(text)))  # LiveKit's timed text is a str that does not encode
 
     def _playout(self, what: PlayoutWhat, position: int, segment: int) -> None:
         self._playback.note(what, position)

@@ -28,7 +28,7 @@ from services.voice_gateway.audio import Overrun
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
 from services.voice_gateway.outbox import Outbox
-from services.voice_gateway.ports import BrainLink, CallerIdentity, EndReason, Exchange, VoiceUnavailable
+from services.voice_gateway.ports import BrainLink, CallerIdentity, EndReason, Exchange, NoLineFree, UnknownProperty
 from services.voice_gateway.settings import CallSettings, GatewaySettings
 from services.voice_gateway.speech.providers import SpeechFactory
 
@@ -80,7 +80,9 @@ class Door:
         line = LocalLine(outbox.audio)
         try:
             self._check_free()
-            link = await self._exchange.connect(await _hello(socket))
+            caller = await _hello(socket)
+            self._check_property(caller.property_id)
+            link = await self._exchange.connect(caller)
             call = await self._take(link, line, outbox)
         except BotelError as error:
             await _refuse(socket, error)
@@ -90,10 +92,14 @@ class Door:
 
     def _check_free(self) -> None:
         if self._draining or self.calls >= self._gateway.max_calls:
-            raise VoiceUnavailable("no line is free: try again in a moment")
+            raise NoLineFree
+
+    def _check_property(self, property_id: str) -> None:
+        if property_id not in {name.strip() for name in self._gateway.properties.split(",")}:
+            raise UnknownProperty
 
     async def _take(self, link: BrainLink, line: LocalLine, outbox: Outbox) -> VoiceCall:
-        """Put a caller through. Whatever goes wrong, the link is closed; `VoiceUnavailable` when no line is free."""
+        """Put a caller through. Whatever goes wrong, the link is closed; `NoLineFree` when none is."""
         call_id = self._new_id("call")
         async with contextlib.AsyncExitStack() as unless_taken:
             unless_taken.push_async_callback(link.close)
@@ -189,5 +195,6 @@ def _feed(message: WSMessage, line: LocalLine) -> bool:
 
 async def _refuse(socket: web.WebSocketResponse, error: BotelError) -> None:
     body = {"type": "refused", "code": error.code, "detail": error.detail, "retry": error.retry.value}
-    await socket.send_str(json.dumps(body))
+    with contextlib.suppress(ConnectionError, RuntimeError):  # gone, or cut off for what it sent
+        await socket.send_str(json.dumps(body))
     await socket.close()

@@ -20,6 +20,19 @@ class VoiceUnavailable(BotelError):
     advice = "Set the provider's key, or install the `speech` extra for keyless speech."
 
 
+class NoLineFree(BotelError):
+    """As many calls as the gateway takes, or it is about to end."""
+
+    code = "no-line-free"
+    retry = Retry.LATER
+    advice = "No line is free: call again in a moment."
+
+
+class UnknownProperty(BotelError):
+    code = "unknown-property"
+    advice = "This gateway takes no calls for that property: see BOTEL_VOICE_PROPERTIES."
+
+
 class CallerIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls, as far as it is known. A conversation id takes part in that conversation."""
 

@@ -105,6 +105,8 @@ class GatewaySettings(BaseSettings):
     """The audio door has no guest authentication: it refuses to listen beyond loopback."""
     port: int = Field(default=8082, ge=0, le=65_535)
     """0: any free port, told in the log."""
+    properties: str = "harbour"
+    """Properties whose calls are taken, comma separated."""
     max_calls: int = Field(default=20, ge=1)
     drain_s: float = Field(default=20.0, ge=0)
     """How long running calls may go on after SIGTERM."""

@@ -44,7 +44,7 @@ class OneBrain:
         self.callers.append(caller)
         self.connecting.set()
         await self.lets_through.wait()
-        if caller.property_id == "nobody":
+        if caller.conversation_id == "nobody":
             raise UnknownConversation
         return self.brain
 
@@ -157,7 +157,8 @@ async def test_a_call_through_the_door(espeak: Espeak) -> None:
         ("[]", "invalid-request"),
         ("{}", "invalid-request"),
         (json.dumps({"property_id": 7}), "invalid-request"),
-        (json.dumps({"property_id": "nobody"}), "unknown-conversation"),
+        (json.dumps({"property_id": "nobody"}), "unknown-property"),
+        (json.dumps({"property_id": "harbour", "conversation_id": "nobody"}), "unknown-conversation"),
     ],
 )
 async def test_a_first_frame_that_does_not_tell_who_calls(first: str | bytes, code: str) -> None:
@@ -176,7 +177,7 @@ async def test_pages_are_turned_away_and_so_is_who_comes_too_late() -> None:
         await door.drain(0)
         async with http.ws_connect(url) as socket:
             await socket.send_json(HELLO)
-            assert (await Caller(socket).until("refused", timeout_s=5))["code"] == "voice-unavailable"
+            assert (await Caller(socket).until("refused", timeout_s=5))["code"] == "no-line-free"
 
 
 @pytest.mark.parametrize("noise", [b"\x01", "", "hello"])
@@ -188,7 +189,7 @@ async def test_no_more_calls_than_lines_and_noise_on_the_wire_ends_only_its_own(
             await Caller(first).until("ready")
             async with http.ws_connect(url) as second:
                 await second.send_json(HELLO)
-                assert (await Caller(second).until("refused", timeout_s=5))["code"] == "voice-unavailable"
+                assert (await Caller(second).until("refused", timeout_s=5))["code"] == "no-line-free"
             await (first.send_str(noise) if isinstance(noise, str) else first.send_bytes(noise))
             ended = await Caller(first).until("ended", timeout_s=5)
             assert ended["reason"] == "guest-left"
@@ -216,7 +217,7 @@ async def test_who_says_hello_while_the_door_closes_is_turned_away_and_leaves_no
             await exchange.connecting.wait()
         await door.drain(0)
         exchange.lets_through.set()
-        assert (await Caller(socket).until("refused", timeout_s=5))["code"] == "voice-unavailable"
+        assert (await Caller(socket).until("refused", timeout_s=5))["code"] == "no-line-free"
         assert door.calls == 0
     assert brain.journal == [("closed", "")]
 
