@@ -97,7 +97,12 @@ async def test_what_is_wrong_is_said_in_one_line(
     redis_url: str, tmp_path: Path, env: dict[str, str], part: bytes
 ) -> None:
     brain = await start_brain(redis_url, tmp_path / "h.sqlite3", **env)
-    _, told = await asyncio.wait_for(brain.process.communicate(), 40)
+    try:
+        _, told = await asyncio.wait_for(brain.process.communicate(), 40)
+    finally:
+        if brain.process.returncode is None:  # it did not end by itself: the test fails, and leaves nothing behind
+            brain.process.kill()
+            await brain.process.wait()
 
     assert brain.process.returncode == 1
     assert told.splitlines()[-1].startswith(part)
