@@ -28,6 +28,7 @@ from libs.process import settle
 from services.brain.agent import Agent, OwnAgent, load_agent
 from services.brain.answer import Concierge, wall_clock
 from services.brain.models import address, http_client, make_model, model_name
+from services.brain.pms.distant import DistantPms
 from services.brain.pms.retrying import RetryingReads
 from services.brain.pms.sample import TIMEZONE, harbour
 from services.brain.pms.sqlite import SqlitePms
@@ -91,7 +92,7 @@ async def concierge_of(brain: BrainSettings, model: ModelSettings) -> AsyncItera
             await _warm(http, address(model))
         yield Concierge(
             agent,
-            RetryingReads(pms),
+            RetryingReads(DistantPms(pms, brain.pms_latency_s) if brain.pms_latency_s else pms),
             model_name=brain.agent or model_name(model),
             clock=wall_clock,
             tool_timeout_s=brain.tool_timeout_s,

@@ -58,4 +58,7 @@ class BrainSettings(BaseSettings):
     """How long running answers may go on after SIGTERM, before they are handed over."""
     tool_timeout_s: float = Field(default=8.0, gt=0)
     hotel_path: Path = Field(default=Path("var/hotel.sqlite3"), validation_alias="BOTEL_HOTEL_PATH")
-    """The sample hotel's file, made at the first start."""
+    """The sample hotel's file, made at the first start; one that is there is used as it is."""
+    pms_latency_s: float = Field(default=0.0, ge=0, le=30)
+    """What a write to the sample hotel takes: half of it before the hotel has it, half after. Below the tools' timeout,
+    or their outcome is looked up."""

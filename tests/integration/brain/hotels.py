@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import time
+from dataclasses import replace
+from datetime import date, time, timedelta
 
 from libs.contracts.events import ToolCompleted, ToolRequested
-from services.brain.domain.hotel import Booking, Offer
+from services.brain.domain.hotel import Booking, Offer, Reservation, Status
 from services.brain.pms.memory import MemoryPms
+from services.brain.pms.sample import Hotel, harbour
 from services.brain.rehearsal import RehearsedTurn
+
+
+def crowded(today: date, guests: int) -> Hotel:
+    """The sample hotel with so many guests more, `crowd-0` and up: each in a room of their own, leaving tomorrow."""
+    house = harbour(today)
+    crowd = tuple(
+        Reservation(
+            code=f"HC{1000 + number}",
+            property_id=house.property.id,
+            customer_id=f"crowd-{number}",
+            first_name="Robin",
+            last_name=f"Guest{number}",
+            room=str(1000 + number),
+            room_type="standard",
+            status=Status.IN_HOUSE,
+            arrival=today - timedelta(days=1),
+            departure=today + timedelta(days=1),
+            adults=1,
+        )
+        for number in range(guests)
+    )
+    return replace(house, reservations=house.reservations + crowd)
 
 
 class SlowPms(MemoryPms):

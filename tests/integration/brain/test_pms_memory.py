@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import time
+
 import pytest
 
+from services.brain.pms.distant import DistantPms
 from services.brain.pms.memory import MemoryPms
 from services.brain.pms.retrying import RetryingReads
 from services.brain.pms.sample import harbour
@@ -27,6 +30,27 @@ class TestRetryingReads(PmsConformance):
     @pytest.fixture
     def pms(self, clock: Clock) -> Pms:
         return RetryingReads(MemoryPms(harbour(NOW.date()), clock), pauses_s=(0.0, 0.0))
+
+
+class TestDistantPms(PmsConformance):
+    @pytest.fixture
+    def pms(self, clock: Clock) -> Pms:
+        return DistantPms(MemoryPms(harbour(NOW.date()), clock), 0.002)
+
+
+async def test_a_write_takes_half_of_its_time_before_the_hotel_has_it_and_half_after(clock: Clock) -> None:
+    near, booked_by_then = MemoryPms(harbour(NOW.date()), clock), []
+
+    async def pause(seconds: float) -> None:
+        booked_by_then.append((seconds, len(near.bookings)))
+
+    distant = DistantPms(near, 3.0, pause)
+    offer = await distant.propose_late_checkout("harbour", code="HB2041", requested=time(14), key="k1")
+    booked_by_then.clear()
+    await distant.accept_offer("harbour", offer_id=offer.id, key="k2")
+    assert booked_by_then == [(1.5, 0), (1.5, 1)]
+    assert await distant.settle("harbour", key="k2")
+    assert len(booked_by_then) == 2, "reads do not wait"
 
 
 class Flaky(MemoryPms):

@@ -15,6 +15,7 @@ from services.brain.pms.sample import harbour
 from services.brain.pms.schema import connect
 from services.brain.pms.sqlite import SqlitePms
 from services.brain.ports import Unavailable
+from tests.integration.brain.hotels import crowded
 from tests.integration.brain.pms_conformance import NOW, Clock, PmsConformance
 
 HOTEL = harbour(NOW.date())
@@ -82,6 +83,19 @@ async def test_the_sample_moves_along_with_the_calendar(path: Path, clock: Clock
     assert (stay.arrival, stay.departure) == (date(2026, 12, 20), date(2026, 12, 23))
     assert booking is not None
     assert booking.departure == stay.departure
+
+
+async def test_a_hotel_that_was_filled_by_somebody_else_is_used_as_it_is(path: Path, clock: Clock) -> None:
+    mine = await SqlitePms.open(path, crowded(NOW.date(), 400), clock)
+    await mine.close()
+
+    brains = await SqlitePms.open(path, HOTEL, clock)
+    [last] = await brains.reservations("harbour", customer_id="crowd-399")
+    await brains.close()
+
+    assert last.code == "HC1399"
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT count(*) FROM reservations").fetchone() == (410,)
 
 
 async def test_processes_book_once(path: Path, clock: Clock, pms: SqlitePms) -> None:
