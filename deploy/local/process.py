@@ -48,6 +48,8 @@ class Spec:
     port: int = 0
     grace_s: float = 20.0
     """From SIGTERM to SIGKILL: longer than the service's own drain."""
+    longest_pause_s: float = LONGEST_PAUSE_S
+    """Before it is started again, however often it has died."""
 
 
 @dataclass
@@ -112,7 +114,7 @@ class Supervised:
             self.deaths += 1
             if self.deaths >= 3 and not self.ready.is_set():
                 self.never_ready.set()
-            pause = next_pause_s(pause, lived_s=clock() - began)
+            pause = min(next_pause_s(pause, lived_s=clock() - began), self.spec.longest_pause_s)
             self.output.line(self.spec.name, f"launcher: {_ended(code)}, starts again in {pause:g} s")
             self._set(State.WAITING)
             with contextlib.suppress(TimeoutError):

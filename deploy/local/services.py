@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deploy.local.process import LONGEST_PAUSE_S
+
 REDIS = "redis"
 BRAIN = "brain"
 
@@ -27,6 +29,8 @@ class Service:
     stage: int = 1
     """A stage is started when every process of the one before is ready."""
     grace_s: float = 20.0
+    longest_pause_s: float = LONGEST_PAUSE_S
+    """Before it is started again when it has died."""
 
 
 def _module(name: str) -> tuple[str, ...]:

@@ -188,6 +188,7 @@ class Stack:
             probe=http_ready(port, service.ready_path),
             port=port,
             grace_s=service.grace_s,
+            longest_pause_s=service.longest_pause_s,
         )
         return self._run(spec)
 

@@ -1,0 +1,66 @@
+"""`python -m tests.chaos`: a run of faults, and what the auditor says of it. Exits 0 if every promise held.
+
+--break fence   brains without their fence: the auditor must notice, and the exit code is 1
+--strict        the figures count, too
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.stack import StartFailed
+from tests.chaos.auditor import audit
+from tests.chaos.plan import FULL, SHORT, Plan
+from tests.chaos.report import as_json, figures, lines, missed
+from tests.chaos.run import run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--break", dest="broken", choices=("", "fence"), default="")
+    parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--short", action="store_true", help="the size of the part in make test")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--turns", type=int)
+    parser.add_argument("--kills", type=int)
+    parser.add_argument("--out", type=Path, default=Path("out/chaos"))
+    options = parser.parse_args()
+    plan = msgspec.structs.replace(SHORT if options.short else FULL, seed=options.seed)
+    plan = msgspec.structs.replace(plan, turns=options.turns or plan.turns, kills=options.kills or plan.kills)
+    logging.basicConfig(level=logging.CRITICAL)
+    try:
+        return report(plan, options.out, fenced=not options.broken, strict=options.strict)
+    except (StartFailed, TimeoutError) as error:
+        print(f"the run failed: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def report(plan: Plan, out: Path, *, fenced: bool, strict: bool) -> int:
+    """Run, audit, print, write; the exit code."""
+    with tempfile.TemporaryDirectory(prefix="botel-chaos-") as folder:
+        outcome = asyncio.run(run(plan, Path(folder), lambda line: print(line, flush=True), fenced=fenced))
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "stack.log").write_bytes((Path(folder) / "stack.log").read_bytes())
+    outcome.transcript.write(out / "transcript.jsonl")
+    verdict, told = audit(outcome.evidence), figures(plan, outcome)
+    (out / "report.json").write_text(as_json(told, verdict), encoding="utf-8")
+    print("\n".join(lines(told, verdict)))
+    short = missed(plan, told)
+    for what in short:
+        print(f"missed: {what}")
+    kept = not any(verdict.values())
+    print(f"\n{'every promise held' if kept else 'NOT every promise held'}; written to {out}")
+    return 0 if kept and not (strict and short) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What was done to the stack, and what it cost: for the figures. The auditor does not read it."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tests.chaos.aim import EFFECTS, Hit, Place
+from tests.chaos.transcript import Transcript
+
+
+class Fault(NamedTuple):
+    at: float
+    """Seconds since the run began; of a kill: when the process stopped."""
+    name: str
+    target: str
+    hits: tuple[Hit, ...] = ()
+    others: int = 0
+    """Brains alive besides the one that was killed."""
+
+
+class Ledger:
+    """Faults in the order in which they were done."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        self.faults.append(fault)
+
+    @property
+    def kills(self) -> list[Fault]:
+        """Brains that were killed."""
+        return [fault for fault in self.faults if fault.name == "kill -9" and fault.target.startswith("brain")]
+
+    def by_fault(self) -> Counter[str]:
+        return Counter(f"{fault.name} {fault.target.partition('-')[0]}" for fault in self.faults)
+
+    def by_place(self) -> Counter[Place]:
+        """Kills by where the brain was: inside a side effect counts before mid-stream."""
+        places: Counter[Place] = Counter()
+        for kill in self.kills:
+            found = {hit.place for hit in kill.hits}
+            order = (Place.BEFORE, Place.AFTER, Place.MID_STREAM, Place.SILENT)
+            places[next((place for place in order if place in found), Place.IDLE)] += 1
+        return places
+
+    def mid_stream(self) -> int:
+        """Kills while the brain had a reply mid-stream, whatever else it ran."""
+        return sum(any(hit.place is Place.MID_STREAM for hit in kill.hits) for kill in self.kills)
+
+    def in_effect(self) -> int:
+        return sum(any(hit.place in EFFECTS for hit in kill.hits) for kill in self.kills)
+
+
+def recoveries(kills: Sequence[Fault], transcript: Transcript) -> list[float]:
+    """Seconds from each kill to the next words of each reply that it cut, as its reader received them."""
+    arrivals: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for record in transcript.of("chunk"):
+        arrivals[record["turn"]].append((record["at"], record["offset"] + len(record["text"].encode())))
+    found = []
+    for kill in kills:
+        for hit in kill.hits:
+            if hit.place is not Place.MID_STREAM:
+                continue
+            chunks = arrivals[hit.turn]
+            start = bisect.bisect_left(chunks, (kill.at, 0))
+            later = (at for at, end in chunks[start:] if end > hit.draft)
+            if (words := next(later, None)) is not None:
+                found.append(words - kill.at)
+    return found

@@ -1,0 +1,33 @@
+"""How much of everything a run does."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A run goes on until every quota is met, `limit_s` at most; then Redis has its own phase."""
+
+    seed: int = 1
+    brains: int = 4
+    guests: int = 12
+    """Conversations at once."""
+    callers: int = 3
+    """Guests who phone, one after the other while the run lasts."""
+    turns: int = 1_000
+    kills: int = 200
+    mid_stream: int = 150
+    in_effect: int = 24
+    """Half of them before the hotel took the effect, half after."""
+    redis_faults: int = 12
+    others: int = 2
+    """Brains alive besides the one that is killed."""
+    limit_s: float = 1_500.0
+    token_s: float = 0.05
+    pms_s: float = 0.6
+    """How long the hotel takes for a write."""
+
+
+FULL = Plan()
+SHORT = Plan(brains=3, guests=5, callers=1, turns=25, kills=5, mid_stream=3, in_effect=2, redis_faults=2, limit_s=90.0)
+"""The part of `make test`."""
