@@ -40,11 +40,13 @@ class Evidence(msgspec.Struct, kw_only=True):
 
 
 async def settle(redis: Any, over: asyncio.Event) -> None:
-    """Wait until nothing waits or runs; what still does so after a minute is found as a leftover."""
+    """Wait until nothing waits, runs or is recorded any more; what does so after a minute is found as a leftover."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_SETTLE_S):
-            while await leftovers(redis):
-                await pause(over, 0.5)
+            before, last = b"", await _last_event(redis)
+            while before != last or await leftovers(redis):
+                await pause(over, 1.5)
+                before, last = last, await _last_event(redis)
 
 
 async def collect(
@@ -81,6 +83,12 @@ async def leftovers(redis: Any) -> list[str]:
         if state != b"idle":
             found.append(f"{name} is {state!r}")
     return found
+
+
+async def _last_event(redis: Any) -> bytes:
+    """Ends of calls come a little after the last turn."""
+    info = await redis.xinfo_stream(Keys().events)
+    return bytes(info["last-generated-id"])
 
 
 async def _conversations(redis: Any) -> set[str]:

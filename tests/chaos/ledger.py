@@ -35,6 +35,11 @@ class Ledger:
         """Brains that were killed."""
         return [fault for fault in self.faults if fault.name == "kill -9" and fault.target.startswith("brain")]
 
+    @property
+    def zombies(self) -> int:
+        """Brains that were stopped, and woken again."""
+        return sum(fault.name == "SIGSTOP" and fault.target.startswith("brain") for fault in self.faults)
+
     def by_fault(self) -> Counter[str]:
         return Counter(f"{fault.name} {fault.target.partition('-')[0]}" for fault in self.faults)
 

@@ -64,7 +64,10 @@ async def process_faults(plan: Plan, hand: Hand, ledger: Ledger, transcript: Tra
         turns = len({record["turn"] for record in transcript.of("turn")})
         enough_kills = kills >= plan.kills and ledger.mid_stream() >= plan.mid_stream
         if enough_kills and ledger.in_effect() >= plan.in_effect and turns >= plan.turns:
-            return
+            if ledger.zombies >= plan.zombies:
+                return
+            await hand.stop_brain(2.5)
+            continue
         await hand.kill_brain(_next_place(plan, ledger, next(places)), others=plan.others)
         if kills % _SIDE == _SIDE - 1:
             await next(side)()

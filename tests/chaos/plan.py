@@ -19,6 +19,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mid_stream: int = 150
     in_effect: int = 24
     """Half of them before the hotel took the effect, half after."""
+    zombies: int = 12
+    """Brains stopped with a reply mid-stream, and woken when it is another's."""
     redis_faults: int = 12
     others: int = 2
     """Brains alive besides the one that is killed."""
@@ -29,5 +31,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FULL = Plan()
-SHORT = Plan(brains=3, guests=5, callers=1, turns=25, kills=5, mid_stream=3, in_effect=2, redis_faults=2, limit_s=90.0)
+SHORT = Plan(
+    brains=4,
+    guests=6,
+    callers=1,
+    turns=25,
+    kills=5,
+    mid_stream=3,
+    in_effect=2,
+    zombies=1,
+    redis_faults=2,
+    limit_s=60.0,
+    token_s=0.03,
+    pms_s=2.0,
+)
 """The part of `make test`."""

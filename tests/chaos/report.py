@@ -30,6 +30,7 @@ def figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "kills": len(ledger.kills),
         "mid_stream": ledger.mid_stream(),
         "in_effect": ledger.in_effect(),
+        "zombies": ledger.zombies,
         "places": {place.value: ledger.by_place()[place] for place in Place},
         "faults": dict(sorted(ledger.by_fault().items())),
         "recovery_s": spread(recoveries(before, transcript)),
@@ -51,6 +52,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def missed(plan: Plan, told: Mapping[str, Any]) -> list[str]:
     """Figures that are not what they should be; correctness is the auditor's."""
     wanted = {"turns": plan.turns, "kills": plan.kills, "mid_stream": plan.mid_stream, "in_effect": plan.in_effect}
+    wanted["zombies"] = plan.zombies
     found = [f"{name}: {told[name]} of {count}" for name, count in wanted.items() if told[name] < count]
     recovery = told["recovery_s"]
     for name, limit in (("p50", P50_S), ("p95", P95_S)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import random
 import sys
@@ -27,7 +26,7 @@ from tests.chaos.aim import Aim
 from tests.chaos.auditor import CALM
 from tests.chaos.callers import Caller
 from tests.chaos.evidence import Evidence, collect, orphans, settle
-from tests.chaos.guests import SCRIPT, Guest
+from tests.chaos.guests import SCRIPT, Guest, pause
 from tests.chaos.hand import Hand, Roll
 from tests.chaos.ledger import Ledger
 from tests.chaos.phases import Crowd, process_faults, redis_faults
@@ -140,8 +139,8 @@ async def _play(
 
 async def _tell(ledger: Ledger, transcript: Transcript, over: asyncio.Event, say: Say) -> None:
     """A line every ten seconds."""
-    for _ in itertools.count():
-        await asyncio.wait({asyncio.ensure_future(over.wait())}, timeout=10)
+    while not over.is_set():
+        await pause(over, 10)
         turns = len({record["turn"] for record in transcript.of("turn", "spoken")})
         counts = f"{len(ledger.kills)} brains killed, {ledger.mid_stream()} mid-stream, {ledger.in_effect()} in effects"
         say(f"{transcript.now():6.0f} s  {turns} turns, {counts}, {len(ledger.faults)} faults")
