@@ -16,7 +16,10 @@ N ?= 2
 BRAINS ?= 2
 MODEL ?=
 S ?=
-T ?= tests/unit tests/bus tests/integration tests/e2e
+T ?= tests/unit tests/bus tests/integration tests/e2e tests/chaos
+BREAK ?=
+STRICT ?=
+SEED ?= 1
 
 ##@ Try it
 .PHONY: demo
@@ -50,7 +53,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup test mutants check bench fmt doctor clean
+.PHONY: setup test mutants chaos check bench fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -62,6 +65,9 @@ test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of 
 
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants
+
+chaos: $(SETUP) ## Kill brains and all else under calls and chats, then audit (BREAK=fence must fail; STRICT=1; SEED=n)
+	$(RUN) -m tests.chaos --seed $(SEED) $(if $(BREAK),--break $(BREAK)) $(if $(STRICT),--strict)
 
 check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules
 

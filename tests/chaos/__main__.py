@@ -51,6 +51,7 @@ def report(plan: Plan, out: Path, *, fenced: bool, strict: bool) -> int:
         out.mkdir(parents=True, exist_ok=True)
         (out / "stack.log").write_bytes((Path(folder) / "stack.log").read_bytes())
     outcome.transcript.write(out / "transcript.jsonl")
+    outcome.ledger.write(out / "faults.jsonl")
     verdict, told = audit(outcome.evidence), figures(plan, outcome)
     (out / "report.json").write_text(as_json(told, verdict), encoding="utf-8")
     print("\n".join(lines(told, verdict)))

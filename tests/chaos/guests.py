@@ -13,8 +13,6 @@ import aiohttp
 from tests.chaos.transcript import Transcript
 from tests.chaos.wire import Frame, Refused, Wire
 
-_PATIENCE_S = 90.0
-"""After which a guest gives a turn up: the auditor will find it unanswered."""
 _BROKEN = (aiohttp.ClientError, ConnectionError, TimeoutError, asyncio.IncompleteReadError)
 
 
@@ -46,8 +44,18 @@ async def pause(over: asyncio.Event, seconds: float) -> None:
 class Guest:
     """One customer with one conversation. `over` ends waits early when the run is cut off."""
 
-    def __init__(self, name: str, wire: Wire, transcript: Transcript, rng: random.Random, over: asyncio.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        wire: Wire,
+        transcript: Transcript,
+        rng: random.Random,
+        over: asyncio.Event,
+        *,
+        patience_s: float = 90.0,
+    ) -> None:
         self.name = name
+        self._patience_s = patience_s
         self._wire, self._transcript, self._rng, self._over = wire, transcript, rng, over
         self._conversation = ""
         self._last_turn = ""
@@ -69,7 +77,7 @@ class Guest:
                 if device is None and self._conversation:
                     device = asyncio.create_task(self._follow(), name=f"device {self.name}")
                 await pause(self._over, self._rng.uniform(0.2, 1.8) * pause_s)
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 while self._conversation and self._last_turn not in self._replied:
                     self._news.clear()
                     await self._news.wait()
@@ -89,10 +97,10 @@ class Guest:
         if twice:  # an impatient client, or a proxy that repeats: the same key at the same time
             ways.append(self._until_answered(Line(line.text), key, plain=False))
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 await asyncio.gather(*ways)
         except TimeoutError:
-            self._note("broken", key=key, error=f"no answer in {_PATIENCE_S:g} s")
+            self._note("broken", key=key, error=f"no answer in {self._patience_s:g} s")
 
     async def _until_answered(self, line: Line, key: str, *, plain: bool) -> None:
         turn = _Turn(key)

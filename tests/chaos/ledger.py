@@ -5,7 +5,10 @@ from __future__ import annotations
 import bisect
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from tests.chaos.aim import EFFECTS, Hit, Place
 from tests.chaos.transcript import Transcript
@@ -29,6 +32,11 @@ class Ledger:
 
     def add(self, fault: Fault) -> None:
         self.faults.append(fault)
+
+    def write(self, path: Path) -> None:
+        """One line of JSON for each fault."""
+        encode = msgspec.json.Encoder().encode
+        path.write_bytes(b"".join(encode(fault._asdict()) + b"\n" for fault in self.faults))
 
     @property
     def kills(self) -> list[Fault]:

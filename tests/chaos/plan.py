@@ -24,7 +24,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     redis_faults: int = 12
     others: int = 2
     """Brains alive besides the one that is killed."""
-    limit_s: float = 1_500.0
+    limit_s: float = 1_800.0
+    patience_s: float = 90.0
+    """After which a guest gives a turn up: the auditor will find it unanswered."""
     token_s: float = 0.05
     pms_s: float = 0.6
     """How long the hotel takes for a write."""
@@ -46,3 +48,8 @@ SHORT = Plan(
     pms_s=2.0,
 )
 """The part of `make test`."""
+ZOMBIE = Plan(
+    brains=2, guests=4, callers=0, turns=8, kills=0, mid_stream=0, in_effect=0, zombies=1, redis_faults=0,
+    limit_s=60.0, patience_s=20.0, token_s=0.03, pms_s=0.0,
+)  # fmt: skip
+"""One brain is stopped with a reply mid-stream and woken when it is another's: nothing else."""

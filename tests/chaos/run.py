@@ -108,7 +108,7 @@ async def _play(
     hand = Hand(stack, roll, redis, aim, ledger, transcript, rng, over)
 
     def guest(name: str) -> Guest:
-        return Guest(name, wire, transcript, random.Random(f"{plan.seed} {name}"), over)
+        return Guest(name, wire, transcript, random.Random(f"{plan.seed} {name}"), over, patience_s=plan.patience_s)
 
     def caller(name: str) -> Caller:
         return Caller(name, stack.voice_url.replace("http://", "ws://") + "/call", transcript, over)
