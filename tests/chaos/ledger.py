@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,9 @@ import msgspec
 
 from tests.chaos.aim import EFFECTS, Hit, Place
 from tests.chaos.transcript import Transcript
+
+_AFTER_S = 3.0
+"""A wait that begins later is no longer this fault's."""
 
 
 class Fault(NamedTuple):
@@ -70,17 +73,31 @@ class Ledger:
 
 def recoveries(kills: Sequence[Fault], transcript: Transcript) -> list[float]:
     """Seconds from each kill to the next words of each reply that it cut, as its reader received them."""
-    arrivals: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for record in transcript.of("chunk"):
-        arrivals[record["turn"]].append((record["at"], record["offset"] + len(record["text"].encode())))
-    found = []
+    arrivals, found = _arrivals(transcript), []
     for kill in kills:
         for hit in kill.hits:
             if hit.place is not Place.MID_STREAM:
                 continue
-            chunks = arrivals[hit.turn]
-            start = bisect.bisect_left(chunks, (kill.at, 0))
-            later = (at for at, end in chunks[start:] if end > hit.draft)
+            later = (at for at, end in arrivals[hit.turn] if at >= kill.at and end > hit.draft)
             if (words := next(later, None)) is not None:
                 found.append(words - kill.at)
     return found
+
+
+def silences(faults: Sequence[Fault], transcript: Transcript) -> dict[str, list[float]]:
+    """By fault: the longest wait for words, in seconds, of each reply that was being read when it was done."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for chunks in _arrivals(transcript).values():
+        for fault in faults:
+            if chunks[0][0] < fault.at < chunks[-1][0]:
+                gaps = [b - a for (a, _), (b, _) in pairwise(chunks) if b > fault.at and a < fault.at + _AFTER_S]
+                found[f"{fault.name} {fault.target}"].append(max(gaps))
+    return found
+
+
+def _arrivals(transcript: Transcript) -> dict[str, list[tuple[float, int]]]:
+    """When each reader had how many bytes, by turn."""
+    arrivals: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for record in transcript.of("chunk"):
+        arrivals[record["turn"]].append((record["at"], record["offset"] + len(record["text"].encode())))
+    return arrivals

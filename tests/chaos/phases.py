@@ -90,6 +90,7 @@ def _side_faults(hand: Hand) -> tuple[Fault, ...]:
         lambda: hand.kill("voice_gateway"),
         lambda: hand.rolling_restart(),
         lambda: hand.freeze("context_store", 2.0),
+        lambda: hand.freeze("text_gateway", 2.0),
     )
 
 

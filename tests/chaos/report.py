@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.machine import describe
 from tests.chaos.aim import Place
-from tests.chaos.ledger import recoveries
+from tests.chaos.ledger import recoveries, silences
 from tests.chaos.plan import Plan
 from tests.chaos.run import Outcome
 
@@ -20,6 +20,7 @@ def figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """Everything that is told, as data."""
     ledger, transcript = outcome.ledger, outcome.transcript
     before = [kill for kill in ledger.kills if kill.at < outcome.redis_from and kill.others >= 2]
+    late = [fault for fault in ledger.faults if fault.at >= outcome.redis_from]
     return {
         "machine": describe(),
         "plan": {name: getattr(plan, name) for name in plan.__struct_fields__},
@@ -34,6 +35,7 @@ def figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "places": {place.value: ledger.by_place()[place] for place in Place},
         "faults": dict(sorted(ledger.by_fault().items())),
         "recovery_s": spread(recoveries(before, transcript)),
+        "redis_s": {name: spread(waits) for name, waits in sorted(silences(late, transcript).items())},
     }
 
 
@@ -77,12 +79,46 @@ def lines(told: Mapping[str, Any], verdict: Mapping[str, Sequence[str]]) -> list
             f"kill -9 to the next words ({recovery['n']} replies): p50 {recovery['p50']} s, p95 {recovery['p95']} s, "
             f"p99 {recovery['p99']} s, max {recovery['max']} s"
         )
+    for fault, waits in told["redis_s"].items():
+        shown.append(
+            f"longest wait for words at {fault} ({waits['n']} replies): p50 {waits['p50']} s, max {waits['max']} s"
+        )
     for name, faults in verdict.items():
         shown.append(f"  {'ok  ' if not faults else 'FAIL'} {name}")
         shown.extend(f"         {fault}" for fault in faults[:_MOST])
         if len(faults) > _MOST:
             shown.append(f"         and {len(faults) - _MOST} more")
     return shown
+
+
+def table(told: Mapping[str, Any], verdict: Mapping[str, Sequence[str]]) -> str:
+    """The figures as docs/reliability.md has them."""
+    where, recovery = told["machine"], told["recovery_s"]
+    rows = [
+        ("turns answered, of which spoken", f"{told['turns']}, {told['spoken']}"),
+        ("two-step bookings", f"{told['bookings']}"),
+        ("brains killed (`kill -9`)", f"{told['kills']}"),
+        ("... while it had a reply mid-stream", f"{told['mid_stream']}"),
+        ("... while it was inside a side effect", f"{told['in_effect']}"),
+        *((f"... where it was: {place}", f"{count}") for place, count in told["places"].items()),
+        *((f"fault: {fault}", f"{count}") for fault, count in told["faults"].items()),
+        (
+            f"`kill -9` to the next words, {recovery['n']} replies",
+            f"p50 {recovery['p50']} s, p95 {recovery['p95']} s, p99 {recovery['p99']} s, max {recovery['max']} s",
+        ),
+        *(
+            (
+                f"Redis: {name}; longest wait for words, {waits['n']} replies",
+                f"p50 {waits['p50']} s, max {waits['max']} s",
+            )
+            for name, waits in told["redis_s"].items()
+        ),
+        *((f"broken: {promise}", f"{len(faults)}") for promise, faults in verdict.items()),
+    ]
+    server = where["redis"].partition(",")[0]
+    machine = f"{where['cores']} cores, {where['processor']}, {where['system']}, {where['python']}, {server} with its append-only file"
+    lines = [f"`make chaos`, seed {told['plan']['seed']}, {told['seconds']:.0f} s. {machine}.", "", "| what | figure |"]
+    return "\n".join([*lines, "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows)]) + "\n"
 
 
 def as_json(told: Mapping[str, Any], verdict: Mapping[str, Sequence[str]]) -> str:
