@@ -116,7 +116,8 @@ def table(told: Mapping[str, Any], verdict: Mapping[str, Sequence[str]]) -> str:
         *((f"broken: {promise}", f"{len(faults)}") for promise, faults in verdict.items()),
     ]
     server = where["redis"].partition(",")[0]
-    machine = f"{where['cores']} cores, {where['processor']}, {where['system']}, {where['python']}, {server} with its append-only file"
+    parts = (f"{where['cores']} cores", where["processor"], where["system"], where["python"], server)
+    machine = f"{', '.join(parts)} with its append-only file"
     lines = [f"`make chaos`, seed {told['plan']['seed']}, {told['seconds']:.0f} s. {machine}.", "", "| what | figure |"]
     return "\n".join([*lines, "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows)]) + "\n"
 
