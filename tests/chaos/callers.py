@@ -19,8 +19,9 @@ _LINES = (
     "what time is breakfast served in the morning",
     "is there parking",
 )
-_EVENT_S = 60.0
+_EVENT_S = 40.0
 _CALLS = 6
+_REPEATS = 3
 
 
 class Caller:
@@ -54,19 +55,32 @@ class Caller:
                 self._said += 1
 
     async def _say(self, phone: Phone, line: str) -> None:
-        before = len(phone.events)
-        said = self._espeak.synthesise(line, _VOICE)
-        await phone.say(resample(said.pcm, said.sample_rate, SAMPLE_RATE))
-        asked = await phone.wait(
-            lambda event: event["type"] == "asked", after=before, timeout_s=_EVENT_S, why=f"not heard: {line!r}"
-        )
-        turn = phone.events[asked]["turn_id"]
+        turn = await self._understood(phone, line)
         await phone.wait(
             lambda event: event["type"] == "heard" and event["turn_id"] == turn,
-            after=asked,
             timeout_s=_EVENT_S,
             why="no report of what was heard",
         )
+
+    async def _understood(self, phone: Phone, line: str) -> str:
+        """The turn that a line became; said again, as a guest would, when the concierge asks."""
+        said = self._espeak.synthesise(line, _VOICE)
+        sound = resample(said.pcm, said.sample_rate, SAMPLE_RATE)
+        for _ in range(_REPEATS):
+            before = len(phone.events)
+            await phone.say(sound)
+            index = await phone.wait(
+                lambda event: event["type"] in ("asked", "not-understood"),
+                after=before,
+                timeout_s=_EVENT_S,
+                why=f"not heard: {line!r}",
+            )
+            if phone.events[index]["type"] == "asked":
+                return str(phone.events[index]["turn_id"])
+            await phone.wait(
+                _playout("finished"), after=index, timeout_s=_EVENT_S, why="the concierge does not ask again"
+            )
+        raise CallFailed(f"not understood: {line!r}")
 
     def _hear(self, event: Event) -> None:
         match event["type"]:

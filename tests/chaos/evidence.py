@@ -70,8 +70,7 @@ async def leftovers(redis: Any) -> list[str]:
         infos = [info for info in await redis.xinfo_groups(stream) if info["name"].decode() == group]
         busy = [info for info in infos if info["lag"] != 0 or info["pending"]]
         found += [f"{stream}: lag {info['lag']}, pending {info['pending']}" for info in busy]
-    if letters := await redis.xlen(keys.dead):
-        found.append(f"{letters} dead letters")
+    found += [f"dead letter: {fields.get(b'why', b'').decode()}" for _, fields in await redis.xrange(keys.dead)]
     seconds, micros = await redis.time()
     now = seconds * 1000 + micros // 1000
     leases = await redis.zrange(keys.leases, 0, -1, withscores=True)
