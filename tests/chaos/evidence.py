@@ -20,7 +20,6 @@ from tests.chaos.hotel import Booked
 from tests.chaos.transcript import Record, Transcript
 
 _PAGE = 500
-_SETTLE_S = 60.0
 History = list[dict[str, Any]]
 
 
@@ -39,10 +38,10 @@ class Evidence(msgspec.Struct, kw_only=True):
     """Processes that outlived the stack."""
 
 
-async def settle(redis: Any, over: asyncio.Event) -> None:
-    """Wait until nothing waits, runs or is recorded any more; what does so after a minute is found as a leftover."""
+async def settle(redis: Any, over: asyncio.Event, seconds: float) -> None:
+    """Wait until nothing waits, runs or is recorded any more; what still does after that is found as a leftover."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_SETTLE_S):
+        async with asyncio.timeout(seconds):
             before, last = b"", await _last_event(redis)
             while before != last or await leftovers(redis):
                 await pause(over, 1.5)

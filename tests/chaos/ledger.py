@@ -63,12 +63,15 @@ class Ledger:
             places[next((place for place in order if place in found), Place.IDLE)] += 1
         return places
 
+    def killed_at(self, *places: Place) -> int:
+        """Kills while the brain had a turn at one of these places, whatever else it ran."""
+        return sum(any(hit.place in places for hit in kill.hits) for kill in self.kills)
+
     def mid_stream(self) -> int:
-        """Kills while the brain had a reply mid-stream, whatever else it ran."""
-        return sum(any(hit.place is Place.MID_STREAM for hit in kill.hits) for kill in self.kills)
+        return self.killed_at(Place.MID_STREAM)
 
     def in_effect(self) -> int:
-        return sum(any(hit.place in EFFECTS for hit in kill.hits) for kill in self.kills)
+        return self.killed_at(*EFFECTS)
 
 
 def recoveries(kills: Sequence[Fault], transcript: Transcript) -> list[float]:

@@ -62,8 +62,7 @@ async def process_faults(plan: Plan, hand: Hand, ledger: Ledger, transcript: Tra
     while not over.is_set():
         kills = len(ledger.kills)
         turns = len({record["turn"] for record in transcript.of("turn")})
-        enough_kills = kills >= plan.kills and ledger.mid_stream() >= plan.mid_stream
-        if enough_kills and ledger.in_effect() >= plan.in_effect and turns >= plan.turns:
+        if kills >= plan.kills and turns >= plan.turns and not any(_wanting(plan, ledger).values()):
             if ledger.zombies >= plan.zombies:
                 return
             await hand.stop_brain(2.5)
@@ -75,9 +74,13 @@ async def process_faults(plan: Plan, hand: Hand, ledger: Ledger, transcript: Tra
 
 def _next_place(plan: Plan, ledger: Ledger, wanted: Place) -> Place | None:
     """What is still to be shown; then anywhere."""
-    if wanted is Place.MID_STREAM:
-        return wanted if ledger.mid_stream() < plan.mid_stream else None
-    return wanted if ledger.in_effect() < plan.in_effect else None
+    return wanted if _wanting(plan, ledger)[wanted] else None
+
+
+def _wanting(plan: Plan, ledger: Ledger) -> dict[Place, bool]:
+    """Places of which the plan wants more kills."""
+    quotas = {Place.MID_STREAM: plan.mid_stream, Place.BEFORE: plan.in_effect // 2, Place.AFTER: plan.in_effect // 2}
+    return {place: ledger.killed_at(place) < quota for place, quota in quotas.items()}
 
 
 def _side_faults(hand: Hand) -> tuple[Fault, ...]:

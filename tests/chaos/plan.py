@@ -27,6 +27,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 1_800.0
     patience_s: float = 90.0
     """After which a guest gives a turn up: the auditor will find it unanswered."""
+    settle_s: float = 60.0
+    """How long the last turns may take before what is left counts as left over."""
     token_s: float = 0.05
     pms_s: float = 0.6
     """How long the hotel takes for a write."""
@@ -50,6 +52,6 @@ SHORT = Plan(
 """The part of `make test`."""
 ZOMBIE = Plan(
     brains=2, guests=4, callers=0, turns=8, kills=0, mid_stream=0, in_effect=0, zombies=1, redis_faults=0,
-    limit_s=60.0, patience_s=20.0, token_s=0.03, pms_s=0.0,
+    limit_s=60.0, patience_s=12.0, settle_s=5.0, token_s=0.03, pms_s=0.0,
 )  # fmt: skip
 """One brain is stopped with a reply mid-stream and woken when it is another's: nothing else."""

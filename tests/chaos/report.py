@@ -31,6 +31,8 @@ def figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "kills": len(ledger.kills),
         "mid_stream": ledger.mid_stream(),
         "in_effect": ledger.in_effect(),
+        "before": ledger.killed_at(Place.BEFORE),
+        "after": ledger.killed_at(Place.AFTER),
         "zombies": ledger.zombies,
         "places": {place.value: ledger.by_place()[place] for place in Place},
         "faults": dict(sorted(ledger.by_fault().items())),
@@ -100,6 +102,7 @@ def table(told: Mapping[str, Any], verdict: Mapping[str, Sequence[str]]) -> str:
         ("brains killed (`kill -9`)", f"{told['kills']}"),
         ("... while it had a reply mid-stream", f"{told['mid_stream']}"),
         ("... while it was inside a side effect", f"{told['in_effect']}"),
+        ("... before the hotel took it, after", f"{told['before']}, {told['after']}"),
         *((f"... where it was: {place}", f"{count}") for place, count in told["places"].items()),
         *((f"fault: {fault}", f"{count}") for fault, count in told["faults"].items()),
         (

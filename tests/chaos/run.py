@@ -128,7 +128,7 @@ async def _play(
         async with asyncio.timeout(_FINISH_S):
             await crowd.finish()
         quiet = asyncio.Event()
-        await settle(redis, quiet)
+        await settle(redis, quiet, plan.settle_s)
         evidence = await collect(redis, session, stack.store_url, key, file, transcript)
     finally:
         cut.cancel()

@@ -28,11 +28,5 @@ async def test_a_woken_brain_without_a_fence_is_noticed(tmp_path: Path) -> None:
     assert verdict["one outcome per accepted turn"], verdict
 
 
-async def test_with_its_fence_a_woken_brain_does_no_harm(tmp_path: Path) -> None:
-    outcome = await run(ZOMBIE, tmp_path, lambda _: None)
-    assert outcome.ledger.zombies == 1
-    assert not any(audit(outcome.evidence).values()), audit(outcome.evidence)
-
-
 def test_the_fences_that_are_taken_out_are_there() -> None:
     assert unfenced().keys() >= {"emit", "journal", "commit"}
