@@ -22,8 +22,9 @@ from services.brain.domain.continuation import Continuation
 from services.brain.domain.speech import Words
 from services.brain.history import going_on, messages_of, situation
 from services.brain.ports import Pms, PmsError
-from services.brain.tools import EFFECTS
+from services.brain.tools import BINDING, EFFECTS
 from services.brain.turn_context import TurnContext, completed_calls, context_of
+from services.brain.untold import untold
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ class Concierge:
         messages = messages_of(events, context.turn_id, mark_all=self._agent.marks_all)
         if self._agent.marks_all:
             voice = turn.message.channel is Channel.VOICE
-            messages.insert(_own_line(messages), situation(context.now, turn.context, voice=voice))
+            news = untold(events, context.turn_id, BINDING)
+            messages.insert(_own_line(messages), situation(context.now, turn.context, voice=voice, untold=news))
         if turn.grant.draft:
             messages += going_on(turn.grant.draft)
         return context, messages

@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
-from libs.contracts.events import AnyEvent, Channel
+from libs.contracts.events import AnyEvent, Channel, ToolCompleted
 from libs.contracts.projection import Message, Role, project
 from services.brain.domain import marks
 from services.brain.offline.dialogue import CONTINUE
@@ -48,13 +48,19 @@ def messages_of(events: Sequence[AnyEvent], turn_id: str, *, mark_all: bool = Tr
     return out
 
 
-def situation(now: datetime, context: Mapping[str, str], *, voice: bool) -> SystemMessage:
-    """What changes from turn to turn, for the end of the prompt: a provider caches only what stands before it."""
+def situation(
+    now: datetime, context: Mapping[str, str], *, voice: bool, untold: Sequence[ToolCompleted] = ()
+) -> SystemMessage:
+    """What changes from turn to turn, for the end of the prompt: a provider caches only what stands before it.
+
+    `untold`: calls that the guest has not heard of.
+    """
     lines = [f"Hotel time: {now:%Y-%m-%d %H:%M} ({now:%A})."]
     known = {name: value for name, value in context.items() if name != "property_id" and value}
     if known:
         lines.append("Known about the guest: " + "; ".join(f"{name} = {value}" for name, value in known.items()) + ".")
     lines.append("Answer for the ear." if voice else "Answer in writing.")
+    lines += [marks.tell(call.name, call.arguments) for call in untold]
     return SystemMessage("\n".join(lines))
 
 

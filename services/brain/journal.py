@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from libs.bus.handler import TurnStopped
 from libs.contracts.events import AnyEvent, Author, ToolCompleted, ToolRequested
 from services.brain import results
@@ -49,24 +51,35 @@ class Outcome:
     """False: a side effect that may or may not have happened; it stays open on the record until it is settled."""
 
 
+_UNKNOWN = Outcome(results.refusal(OutcomeUnknown()), ok=False, known=False)
+
+
 async def read(context: TurnContext, call: Call, work: Callable[[], Awaitable[str]], timeout_s: float) -> Outcome:
     """Run a call without side effect and record its completion."""
     outcome = await _attempt(work, timeout_s)
-    await context.turn.journal(_completed(context, call, outcome))
+    await context.turn.journal(_completed(context, _requested(context, call), outcome))
     return outcome
 
 
 async def effect(context: TurnContext, call: Call, work: Callable[[], Awaitable[str]], timeout_s: float) -> Outcome:
-    """Record a side effect, run it to its end, settle it if its answer is lost, and record what it came to."""
+    """Record a side effect, run it to its end, settle it if its answer is lost, and record what it came to.
+
+    One whose outcome stays unknown is not begun again in its turn: a hotel system without keys would do it twice.
+    """
+    if (call.name, call.arguments) in context.unknown:
+        return _UNKNOWN
     key = idempotency_key(context.conversation_id, context.turn_id, call.name, call.arguments)
-    await context.turn.journal(_requested(context, call, key))
+    request = _requested(context, call, key)
+    await context.turn.journal(request)
 
     async def whole() -> Outcome:
         outcome = await _attempt(work, timeout_s, write=True)
         if not outcome.known:
             outcome = await _lookup(context, key, outcome, timeout_s)
         if outcome.known:
-            await context.turn.journal(_completed(context, call, outcome, key))
+            await context.turn.journal(_completed(context, request, outcome))
+        else:
+            context.unknown.add((call.name, call.arguments))
         return outcome
 
     return await context.turn.effect(whole)
@@ -78,13 +91,14 @@ async def settle(
     """Find out what became of calls that were requested and never completed, before a model is asked anything.
 
     One of this turn is looked up by its key, repeated under the same key if nothing was done, and recorded. One of an
-    earlier turn is only looked up: its guest has moved on.
+    earlier turn is only looked up, and recorded when it was done: its guest has moved on. Until then it stays open,
+    because whoever began it may still be asleep over it.
     """
     done = {(event.turn_id, event.call_id) for event in events if isinstance(event, ToolCompleted)}
     waiting = [e for e in events if isinstance(e, ToolRequested) and (e.turn_id, e.call_id) not in done]
     mine = [e for e in waiting if e.turn_id == context.turn_id and e.name in effects]
     old = [e for e in waiting if e.turn_id != context.turn_id and e.name in effects][-MAX_OLD_SETTLEMENTS:]
-    found = [await _settle_old(context, request, timeout_s) for request in old]
+    found = list(await asyncio.gather(*(_settle_old(context, request, timeout_s) for request in old)))
     found += [await _settle_mine(context, request, effects[request.name], timeout_s) for request in mine]
     return [completed for completed in found if completed]
 
@@ -92,17 +106,21 @@ async def settle(
 async def _settle_mine(
     context: TurnContext, request: ToolRequested, run: Effect, timeout_s: float
 ) -> ToolCompleted | None:
-    call, key = Call(request.call_id, request.name, request.arguments), request.idempotency_key
+    key = request.idempotency_key
 
     async def again() -> str:
         made = await context.pms.settle(context.property_id, key=key)
-        return results.settled(made) if made else await run(context, key, json.loads(call.arguments))
+        if made:
+            return results.settled(made)
+        await context.turn.journal(msgspec.structs.replace(request, number=0))  # may it still begin?
+        return await run(context, key, json.loads(request.arguments))
 
     async def whole() -> ToolCompleted | None:
         outcome = await _attempt(again, timeout_s, write=True)
         if not outcome.known:
+            context.unknown.add((request.name, request.arguments))
             return None
-        completed = _completed(context, call, outcome, key)
+        completed = _completed(context, request, outcome)
         await context.turn.journal(completed)
         return completed
 
@@ -110,26 +128,14 @@ async def _settle_mine(
 
 
 async def _settle_old(context: TurnContext, request: ToolRequested, timeout_s: float) -> ToolCompleted | None:
-    unknown = Outcome("", ok=False, known=False)
-    outcome = await _lookup(context, request.idempotency_key, unknown, timeout_s, gone="It did not happen.")
+    outcome = await _lookup(context, request.idempotency_key, _UNKNOWN, timeout_s, gone="It did not happen.")
     if not outcome.known:
         return None
-    call = Call(request.call_id, request.name, request.arguments)
-    return ToolCompleted(
-        id=event_id(context.conversation_id, request.turn_id, 0, call.id, "settled"),
-        time_ms=request.time_ms,
-        property_id=request.property_id,
-        conversation_id=request.conversation_id,
-        turn_id=request.turn_id,
-        author=request.author,
-        channel=request.channel,
-        number=request.number,
-        call_id=call.id,
-        name=call.name,
-        arguments=call.arguments,
-        result=outcome.text,
-        ok=outcome.ok,
-    )
+    name = event_id(context.conversation_id, request.turn_id, 0, request.call_id, "settled")
+    settled = _answer(request, outcome, name, _now_ms(context), 0)
+    if outcome.ok:
+        await context.turn.journal(settled)
+    return msgspec.structs.replace(settled, number=context.turn.grant.last_number + 1 if outcome.ok else request.number)
 
 
 async def _attempt(work: Callable[[], Awaitable[str]], timeout_s: float, *, write: bool = False) -> Outcome:
@@ -162,7 +168,7 @@ async def _lookup(context: TurnContext, key: str, otherwise: Outcome, timeout_s:
     return Outcome(results.mistake("not-done", gone, "Do not say that it is done."), ok=False) if gone else otherwise
 
 
-def _requested(context: TurnContext, call: Call, key: str) -> ToolRequested:
+def _requested(context: TurnContext, call: Call, key: str = "") -> ToolRequested:
     message = context.turn.message
     return ToolRequested(
         id=event_id(context.conversation_id, context.turn_id, context.turn.grant.epoch, call.id, "requested"),
@@ -181,30 +187,20 @@ def _requested(context: TurnContext, call: Call, key: str) -> ToolRequested:
     )
 
 
-def _completed(context: TurnContext, call: Call, outcome: Outcome, key: str = "") -> ToolCompleted:
-    message = context.turn.message
-    return ToolCompleted(
-        id=event_id(context.conversation_id, context.turn_id, context.turn.grant.epoch, call.id, "completed"),
-        time_ms=_now_ms(context),
-        property_id=context.property_id,
-        conversation_id=context.conversation_id,
-        turn_id=context.turn_id,
-        trace=message.trace,
-        author=Author.CONCIERGE,
-        channel=message.channel,
-        call_id=call.id,
-        name=call.name,
-        arguments=call.arguments,
-        result=outcome.text,
-        ok=outcome.ok,
-        idempotency_key=key,
-        draft_offset=context.turn.offset,
-    )
+def _completed(context: TurnContext, request: ToolRequested, outcome: Outcome) -> ToolCompleted:
+    name = event_id(context.conversation_id, context.turn_id, context.turn.grant.epoch, request.call_id, "completed")
+    return _answer(request, outcome, name, _now_ms(context), context.turn.offset)
+
+
+def _answer(request: ToolRequested, outcome: Outcome, name: str, time_ms: int, offset: int) -> ToolCompleted:
+    asked = msgspec.structs.asdict(request)
+    told = {"id": name, "time_ms": time_ms, "number": 0, "draft_offset": offset}
+    return ToolCompleted(**{**asked, **told}, result=outcome.text, ok=outcome.ok)
 
 
 def observed(context: TurnContext, call: Call, result: str, *, ok: bool) -> ToolCompleted:
     """The record of a call that someone else's agent has made by itself."""
-    return _completed(context, call, Outcome(result[: results.MAX_RESULT_CHARS], ok=ok))
+    return _completed(context, _requested(context, call), Outcome(result[: results.MAX_RESULT_CHARS], ok=ok))
 
 
 def _now_ms(context: TurnContext) -> int:

@@ -122,6 +122,9 @@ async def _accept(context: TurnContext, key: str, arguments: Mapping[str, Any]) 
 TOOLS: tuple[BaseTool, ...] = (property_info, find_reservation, check_availability, offer_late_checkout, accept_offer)
 EFFECTS: Mapping[str, Effect] = {"offer_late_checkout": _offer, "accept_offer": _accept}
 """Tools that write. They are journalled on both sides and settled by key."""
+BINDING = frozenset({"accept_offer"})
+"""Those that change the guest's stay or bill: one that the guest did not hear of is told at the next turn. An offer
+binds only the hotel."""
 
 
 class Journalled(AgentMiddleware[AgentState[Any], TurnContext]):

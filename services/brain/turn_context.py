@@ -31,6 +31,8 @@ class TurnContext:
     """A reservation that the guest has proved with code and name in this conversation."""
     done: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Results of this turn's completed calls in an earlier run, by tool and canonical arguments."""
+    unknown: set[tuple[str, str]] = field(default_factory=set)
+    """Side effects of this turn that may or may not have happened: none of them is begun again."""
 
     @property
     def property_id(self) -> str:

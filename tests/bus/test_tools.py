@@ -8,7 +8,7 @@ from libs.bus.handler import Turn, TurnStopped
 from libs.contracts.events import ReplyStatus, ToolCompleted, ToolRequested
 from tests.bus.support.conversation import tool_completed, tool_requested
 from tests.bus.support.handlers import Led
-from tests.bus.support.stage import PATIENT, Stage, kill, make_zombie
+from tests.bus.support.stage import PATIENT, Stage, kill, make_zombie, stop_hearing_cancels
 from tests.bus.support.waiting import eventually, soon
 
 
@@ -86,6 +86,32 @@ async def test_a_side_effect_of_a_cancelled_turn_must_not_begin(stage: Stage) ->
     led.do("t1", book)
     assert (await listener.reply("t1")).status is ReplyStatus.CANCELLED
     assert [event.id for event in listener.events] == ["t1", "t1.reply"]
+
+
+async def test_a_request_repeated_after_a_lost_reply_began_its_effect_although_the_turn_was_cancelled(
+    stage: Stage,
+) -> None:
+    """Recorded, its reply lost, then a cancel: who asks again has not begun."""
+    led, refused = Led(), asyncio.Event()
+
+    async def book(turn: Turn) -> None:
+        await turn.journal(tool_requested("c", "t1", "call-1"))
+        await stage.cancel("c", "t1")
+        try:
+            await turn.journal(tool_requested("c", "t1", "call-1"))
+        except TurnStopped:
+            refused.set()
+            raise
+
+    await stop_hearing_cancels(await stage.worker("w1", led, **PATIENT))
+    feed = await stage.feed(**PATIENT)
+    await stage.open("c")
+    listener = await stage.listen(feed, "c")
+    await stage.accept("c", "t1")
+    led.do("t1", book)
+    assert (await listener.reply("t1")).status is ReplyStatus.CANCELLED
+    assert refused.is_set()
+    assert [event.id for event in listener.events] == ["t1", "t1.call-1.requested", "t1.reply"]
 
 
 async def test_what_a_tool_did_before_the_cancel_is_kept(stage: Stage) -> None:

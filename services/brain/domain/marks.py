@@ -1,4 +1,5 @@
-"""How a guest's line is shown to a model: with its channel, and whether the answer before it was cut off.
+"""How a guest's line is shown to a model: with its channel, and whether the answer before it was cut off; and how a
+model is told of what was done without the guest's having heard of it.
 
 The note stands on the guest's side because models imitate what stands on their own.
 """
@@ -13,7 +14,11 @@ VOICE = "spoken"
 CUT_OFF = "your last answer was cut off, the guest heard only what is shown of it"
 UNHEARD = "your last answer was cut off before the guest heard any of it"
 
+UNTOLD = "Done in an earlier turn, and the guest may not have heard of it"
+_TELL = "Say it first, in one sentence, unless the guest knows it from what is shown of your answers"
+
 _MARK = re.compile(rf"\[({TEXT}|{VOICE})(?:; ({CUT_OFF}|{UNHEARD}))?\] ")
+_TO_TELL = re.compile(rf"^{UNTOLD}: (\w+) (.*)\. {_TELL}\.$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,13 @@ def unmark(text: str) -> Line:
     if not found:
         return Line(text, by_text=True)
     return Line(text[found.end() :], by_text=found[1] == TEXT, after_cut=bool(found[2]))
+
+
+def tell(tool: str, arguments: str) -> str:
+    """The wish to tell of a completed call; `arguments` are canonical."""
+    return f"{UNTOLD}: {tool} {arguments}. {_TELL}."
+
+
+def to_tell(text: str) -> list[tuple[str, str]]:
+    """The inverse of `tell`: the calls, by tool and canonical arguments, that a text wishes to be told of."""
+    return _TO_TELL.findall(text)

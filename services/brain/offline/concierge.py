@@ -53,6 +53,8 @@ def next_step(lines: Sequence[Line], tools: frozenset[str]) -> Plan:
     plan = _step(talk)
     if isinstance(plan, Use) and not all(name in tools for name, _ in plan.calls):
         plan = Say(replies.UNKNOWN)
+    if isinstance(plan, Say) and talk.untold:
+        plan = Say(replies.with_news(plan.text, talk.untold, by_text=talk.now.guest.by_text))
     if isinstance(plan, Say) and talk.draft:
         return Say(_behind(plan.text, talk.draft))
     return plan

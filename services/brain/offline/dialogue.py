@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from services.brain.domain import marks
+from services.brain.domain.calls import canonical
 from services.brain.offline.consent import is_no
 from services.brain.offline.transcript import Kind, Line
 from services.brain.offline.words import words_of
@@ -63,6 +64,8 @@ class Dialogue:
     draft: str = ""
     calls: int = 0
     """Tool calls so far, for ids that differ from call to call."""
+    untold: tuple[Result, ...] = ()
+    """Bookings that the guest has not heard of."""
 
     @property
     def now(self) -> Exchange:
@@ -113,11 +116,13 @@ def dialogue_of(lines: Sequence[Line]) -> Dialogue:
     exchanges: list[Exchange] = []
     today = date(1970, 1, 1)
     calls: dict[str, Line] = {}
+    news: list[tuple[str, str]] = []
     for line in rest:
         match line.kind:
             case Kind.SYSTEM:
                 if found := HOTEL_TIME.search(line.text):
                     today = date.fromisoformat(found[1])
+                news += marks.to_tell(line.text)
             case Kind.GUEST:
                 exchanges.append(Exchange(marks.unmark(line.text)))
             case Kind.CALL:
@@ -127,7 +132,18 @@ def dialogue_of(lines: Sequence[Line]) -> Dialogue:
             case Kind.RESULT if exchanges and line.call_id in calls:
                 call = calls[line.call_id]
                 exchanges[-1].results.append(Result(call.name, dict(call.arguments), _data(line.text)))
-    return Dialogue(exchanges or [Exchange(marks.Line("", by_text=True))], today, draft, len(calls))
+    untold = tuple(result for name, arguments in news if (result := _untold(exchanges, name, arguments)))
+    return Dialogue(exchanges or [Exchange(marks.Line("", by_text=True))], today, draft, len(calls), untold)
+
+
+def _untold(exchanges: Sequence[Exchange], name: str, arguments: str) -> Result | None:
+    """The result of the call, unless what the guest got since has told of it."""
+    for at, exchange in enumerate(exchanges[:-1]):
+        for result in exchange.results:
+            if (result.name, canonical(result.arguments)) == (name, arguments) and not result.error:
+                heard = any("booked" in later.reply for later in exchanges[at:-1])
+                return None if heard else result
+    return None
 
 
 def _data(text: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ NOTHING_TO_REPEAT = "I haven't said anything yet. How can I help you?"
 ASK_TIME = "Gladly. Until what time would you like to keep your room?"
 ASK_ARRIVAL = "I'll check that for you. On which day would you arrive?"
 NO_OFFER = "There is nothing waiting for your answer at the moment. What can I do for you?"
-BOOKED_ALREADY = "That is booked already. Is there anything else I can do for you?"
+ANYTHING_ELSE = "Is there anything else I can do for you?"
+BOOKED_ALREADY = f"That is booked already. {ANYTHING_ELSE}"
 DECLINED = "No problem, I won't book it. Your check-out stays as it is."
 NO_THEN = "All right. Is there anything else I can do for you?"
 NO_MESSAGE = "I don't see a message from you in this conversation."
@@ -63,6 +64,16 @@ def from_results(results: Sequence[Result], *, by_text: bool, today: date) -> st
         case "check_availability":
             return _rooms(last.data, by_text=by_text)
     return _TROUBLE
+
+
+def with_news(answer: str, untold: Sequence[Result], *, by_text: bool) -> str:
+    """What was booked without the guest's having heard of it, then the answer."""
+    news = [_booked(result.data.get("written" if by_text else "spoken", {})) for result in untold]
+    return " ".join([*news, ANYTHING_ELSE if answer == BOOKED_ALREADY else answer])
+
+
+def _booked(way: dict[str, Any]) -> str:
+    return f"Your late check-out until {way.get('until')} is booked, and {way.get('price')} will be added to your bill."
 
 
 def offer(data: dict[str, Any], *, by_text: bool) -> str:

@@ -157,10 +157,10 @@ def journal(world: World) -> None:
     known = conversation.event_numbers.get(event)
     if not conversation.runs(run):
         need(reply == ["fenced"], "journal of a stale run", reply)
-    elif known:
-        need(reply == ["dup", known], "journal again", reply, known)
     elif turn.cancelled and begins:
         need(reply == ["cancelled", 0], "side effect of a cancelled turn", reply)
+    elif known:
+        need(reply == ["dup", known], "journal again", reply, known)
     elif offset > len(turn.draft) and not turn.cancelled:
         need(reply == ["gap", len(turn.draft)], "journal ahead of the words", reply)
     else:

@@ -76,6 +76,8 @@ MUTATIONS = (
     Mutation("journal_any_epoch", "journal", " or s[3] ~= ARGV[2] then", " then"),
     Mutation("journal_nodedup", "journal", "if seen then return", "if false then return"),
     Mutation("journal_begins_cancelled", "journal", "if s[4] and ARGV[8] == '1' then", "if false then"),
+    Mutation("journal_begins_recorded", "journal", "if s[4] and ARGV[8] == '1' then",
+             "if s[4] and ARGV[8] == '1' and not redis.call('GET', KEYS[5]) then"),
     Mutation("journal_drops_effect", "journal", "if s[4] and ARGV[8] == '1' then", "if s[4] then"),
     Mutation("journal_no_gap", "journal", "tonumber(ARGV[7]) > length", "false"),
     Mutation("journal_off_the_events", "journal", TO_EVENTS, TO_EVENTS + " .. '?'"),
