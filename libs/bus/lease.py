@@ -117,12 +117,13 @@ class Reaper:
                 mended += await self._reap_worker(worker.decode())
         return mended + await self._reap_unclaimed()
 
-    async def give_back(self, conversation: str, epoch: int, *, refund: bool = True) -> str:
+    async def give_back(self, conversation: str, epoch: int, *, refund: bool = True, why: str = "") -> str:
         """Hand over a conversation that this worker owns and does not run any more.
 
-        `refund`: the run costs no attempt, because the turn is not to blame for its end.
+        `refund`: the run costs no attempt, because the turn is not to blame for its end; else `why` is told if the turn
+        becomes a dead letter.
         """
-        return await self._reap(conversation, self._worker, "", epoch=epoch, refund=refund)
+        return await self._reap(conversation, self._worker, "", epoch=epoch, refund=refund, why=why)
 
     async def hand_over_all(self) -> None:
         """Hand over everything that this worker still owns, and forget it."""
@@ -174,10 +175,10 @@ class Reaper:
         return await self._reap(conversation, consumer, entry_id) in ("revived", "unclaimed")
 
     async def _reap(
-        self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False
+        self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False, why: str = ""
     ) -> str:
         keys, settings = self._keys, self._bus.settings
-        given = [epoch or "", "1" if refund else ""]
+        given = [epoch or "", "1" if refund else "", why]
         reaped = self._bus.commands.call(
             "reap",
             [
