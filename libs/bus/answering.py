@@ -130,11 +130,12 @@ class Answering:
                 await self._answer_all(claimed, started)
         except BusUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             # What broke may break every worker that tries: it costs an attempt, so that the turn ends as a dead letter.
             _log.exception("answering failed", extra={"conversation_id": conversation})
             epoch = await self._bus.commands.send("HGET", self._keys.conv(conversation), "ep")
-            await Reaper(self._bus, self._keys, self._worker).give_back(conversation, int(epoch or 0), refund=False)
+            reaper = Reaper(self._bus, self._keys, self._worker)
+            await reaper.give_back(conversation, int(epoch or 0), refund=False, why=f"failed: {type(error).__name__}")
 
     async def _claim(self, activation: Activation, token: str) -> Claimed | str:
         claimed = await self._queue.claim(activation, token)

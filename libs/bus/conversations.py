@@ -9,12 +9,21 @@ from typing import Any
 import msgspec
 
 from libs.bus.bus import Bus
+from libs.bus.link import Part
 from libs.bus.log import decode_context, decode_log
 from libs.contracts.chunks import EventCopy
 from libs.contracts.codec import encode
-from libs.contracts.errors import ConversationBusy, Overloaded, TooLarge, TurnCancelled, UnknownConversation
+from libs.contracts.errors import (
+    BotelError,
+    ConversationBusy,
+    Overloaded,
+    TooLarge,
+    TurnCancelled,
+    UnknownConversation,
+)
 from libs.contracts.events import AnyEvent, ConversationOpened, Event, MessageReceived
 from libs.contracts.ids import check_id, identity_of
+from libs.contracts.keys import Keys
 from libs.contracts.limits import MAX_EVENT_BYTES
 
 
@@ -69,41 +78,17 @@ class Conversations:
         `deadline_ms` from now; a reply that has not begun by then is not begun. Raises `UnknownConversation`,
         `ConversationBusy`, `Overloaded`, `TooLarge`, `TurnCancelled`: nothing was written then.
         """
-        conversation, turn = message.conversation_id, check_id(message.turn_id, "turn_id")
-        keys, settings = self._bus.keys(message.property_id), self._bus.settings
+        conversation, keys = message.conversation_id, self._bus.keys(message.property_id)
         body = encode(message)
         reply = await self._bus.commands.call(
-            "accept",
-            [
-                keys.seen(conversation, turn),
-                keys.conv(conversation),
-                keys.mail(conversation),
-                keys.log(conversation),
-                keys.events,
-                keys.turns,
-                keys.subs(conversation),
-                keys.heads,
-            ],
-            [
-                conversation,
-                turn,
-                message.property_id,
-                body,
-                deadline_ms,
-                settings.max_mailbox,
-                settings.max_waiting,
-                settings.dedup_s,
-                gateway_id,
-                settings.subscription_ms,
-                MAX_EVENT_BYTES,
-            ],
+            "accept", *acceptance(self._bus, keys, message, body, deadline_ms, gateway_id)
         )
         outcome = reply[0].decode()
         self._bus.observer.accepted(message.property_id, outcome)
         if outcome == "dup":
             return Accepted(reply[1], 0, duplicate=True)
         if outcome != "ok":
-            raise _refusal(outcome, reply)
+            raise refusal(outcome, reply)
         self._hint(message.property_id, conversation, reply[1], body, reply[3])
         return Accepted(reply[1], reply[2], duplicate=False)
 
@@ -187,7 +172,40 @@ def _ignore(sent: asyncio.Future[Any]) -> None:
         sent.exception()
 
 
-def _refusal(outcome: str, reply: list[Any]) -> Exception:
+def acceptance(
+    bus: Bus, keys: Keys, message: MessageReceived, body: bytes, deadline_ms: int = 0, gateway_id: str = ""
+) -> tuple[list[Part], list[Part]]:
+    """Keys and arguments with which accept.lua, and replay.lua after it, take in a turn."""
+    conversation, turn, settings = message.conversation_id, check_id(message.turn_id, "turn_id"), bus.settings
+    return (
+        [
+            keys.seen(conversation, turn),
+            keys.conv(conversation),
+            keys.mail(conversation),
+            keys.log(conversation),
+            keys.events,
+            keys.turns,
+            keys.subs(conversation),
+            keys.heads,
+        ],
+        [
+            conversation,
+            turn,
+            message.property_id,
+            body,
+            deadline_ms,
+            settings.max_mailbox,
+            settings.max_waiting,
+            settings.dedup_s,
+            gateway_id,
+            settings.subscription_ms,
+            MAX_EVENT_BYTES,
+        ],
+    )
+
+
+def refusal(outcome: str, reply: list[Any]) -> BotelError:
+    """The typed error of accept's refusal."""
     match outcome:
         case "busy":
             return ConversationBusy(f"{reply[1]} messages of this conversation wait for an answer")

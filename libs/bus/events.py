@@ -14,6 +14,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus
+from libs.bus.dead import Kind, reject
 from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
 from libs.bus.reader import Entry, Reader
@@ -114,15 +115,11 @@ class EventConsumer:
                 unreadable.append((entry, record.reason))
         await self._sink(records)
         for entry, reason in unreadable:
-            await self._bury(keys, entry, reason)
+            await reject(self._bus, keys, Kind.EVENT, entry.id, entry.fields, reason, self._group, self._consumer)
         await self._bus.commands.send("XACK", keys.events, self._group, *(entry.id for entry in entries))
-        reply = await self._bus.commands.call("trim", [keys.events], EVENT_GROUPS)
+        reply = await self._bus.commands.call("trim", [keys.events, keys.dropped], EVENT_GROUPS)
         if reply[0] == b"absent":
             _log.error("declared group is absent, nothing is trimmed", extra={"group": reply[1].decode()})
-
-    async def _bury(self, keys: Keys, entry: Entry, reason: str) -> None:
-        body = b" ".join(part for pair in entry.fields.items() for part in pair)[:4096]
-        await self._bus.commands.send("XADD", keys.dead, "MAXLEN", "~", 10_000, "*", "b", body, "why", reason)
 
     async def _ensure_group(self, keys: Keys) -> None:
         while True:

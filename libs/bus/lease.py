@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus
+from libs.bus.liveness import Lease, expired, next_look_ms
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
 _log = logging.getLogger(__name__)
 _SCAN = 32
-"""Candidates that one sweep looks at."""
+"""Candidates that are looked at together."""
 
 
 class Heartbeat:
@@ -34,29 +36,31 @@ class Heartbeat:
         self._bus, self._keys, self._worker = bus, keys, worker_id
         self._running, self._on_lapse = running, on_lapse
         self._lease_s = bus.settings.lease_ms / 1000
-        self._until = 0.0
+        self._lease = Lease(self._lease_s, bus.settings.beat_ms / 1000)
         self._surplus = 0
-        self.last_gap_s = 0.0
-        """Time between the last two beats: a late one means that this process or Redis stalled."""
 
     @property
     def healthy(self) -> bool:
-        return time.monotonic() < self._until
+        return self._lease.alive(time.monotonic())
+
+    @property
+    def punctual(self) -> bool:
+        """Whether this worker may take others for dead: see `Lease.punctual`."""
+        return self._lease.punctual(time.monotonic())
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
             sent = time.monotonic()
-            if self._until and sent > self._until:
+            if self._lease.taken and not self._lease.alive(sent):
                 self._on_lapse()
             try:
                 async with asyncio.timeout(self._lease_s):
                     owned = await self.beat()
-                self.last_gap_s = sent + self._lease_s - self._until if self._until else 0.0
-                self._until = sent + self._lease_s
+                self._lease.renewed(sent)
                 await self._give_back(owned)
             except (BusUnavailable, TimeoutError):
-                if time.monotonic() > self._until:
+                if not self.healthy:
                     self._on_lapse()
             await asyncio.sleep(max(0.0, sent + self._bus.settings.beat_ms / 1000 - time.monotonic()))
 
@@ -93,51 +97,73 @@ class Reaper:
         self._scan_from = "-"
 
     async def run(self, heartbeat: Heartbeat) -> None:
-        """Sweep until cancelled. After a late beat a sweep is left out: a stalled Redis expires every lease at once."""
+        """Look when the next lease would run out, until cancelled; never when this worker's own beats were late."""
         settings = self._bus.settings
+        pause_ms: float = 0.0
         while True:
-            await asyncio.sleep(settings.reap_ms / 1000)
-            if not heartbeat.healthy or heartbeat.last_gap_s > settings.lease_ms / 2000 + settings.beat_ms / 1000:
+            await asyncio.sleep(pause_ms / 1000)
+            pause_ms = min(settings.beat_ms, settings.reap_ms)
+            if not heartbeat.punctual:
                 continue
             try:
-                await self.sweep()
+                leases, now = await self._leases()
+                if heartbeat.punctual:  # else Redis stalled while it was asked
+                    await self._mend(expired(leases, now))
+                    pause_ms = next_look_ms(leases, now, settings.reap_ms)
             except BusUnavailable as error:
                 _log.warning("sweep left out", extra={"reason": error.detail})
 
     async def sweep(self) -> int:
         """One look at everything; returns how many conversations were handed over."""
+        leases, now = await self._leases()
+        return await self._mend(expired(leases, now))
+
+    async def _leases(self) -> tuple[dict[str, float], int]:
+        """When the lease of every other worker runs out, and what time it is: both by Redis's clock."""
         commands, keys = self._bus.commands, self._keys
-        clock, leases = await asyncio.gather(
+        clock, scores = await asyncio.gather(
             commands.send("TIME"), commands.send("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
         )
-        now = int(clock[0]) * 1000 + int(clock[1]) // 1000
+        leases = {worker.decode(): float(until) for worker, until in zip(scores[::2], scores[1::2], strict=True)}
+        leases.pop(self._worker, None)
+        return leases, int(clock[0]) * 1000 + int(clock[1]) // 1000
+
+    async def _mend(self, dead: Sequence[str]) -> int:
+        """Every reaper begins elsewhere: they share the work instead of doing it all at the same time."""
         mended = 0
-        for worker, expiry in zip(leases[::2], leases[1::2], strict=True):
-            if float(expiry) <= now and worker.decode() != self._worker:
-                mended += await self._reap_worker(worker.decode())
+        for worker in random.sample(dead, len(dead)):
+            mended += await self._reap_worker(worker)
         return mended + await self._reap_unclaimed()
 
-    async def give_back(self, conversation: str, epoch: int, *, refund: bool = True) -> str:
+    async def give_back(self, conversation: str, epoch: int, *, refund: bool = True, why: str = "") -> str:
         """Hand over a conversation that this worker owns and does not run any more.
 
-        `refund`: the run costs no attempt, because the turn is not to blame for its end.
+        `refund`: the run costs no attempt, because the turn is not to blame for its end; else `why` is told if the turn
+        becomes a dead letter.
         """
-        return await self._reap(conversation, self._worker, "", epoch=epoch, refund=refund)
+        return await self._reap(conversation, self._worker, "", epoch=epoch, refund=refund, why=why)
 
     async def hand_over_all(self) -> None:
         """Hand over everything that this worker still owns, and forget it."""
-        for member in await self._bus.commands.send("SMEMBERS", self._keys.owned(self._worker)):
-            epoch = await self._bus.commands.send("HGET", self._keys.conv(member.decode()), "ep")
-            await self.give_back(member.decode(), int(epoch or 0))
+        send, keys = self._bus.commands.send, self._keys
+        owned = [one.decode() for one in await send("SMEMBERS", keys.owned(self._worker))]
+        epochs = await asyncio.gather(*(send("HGET", keys.conv(one), "ep") for one in owned))
+        await asyncio.gather(*(self.give_back(one, int(epoch or 0)) for one, epoch in zip(owned, epochs, strict=True)))
         await self._reap_worker(self._worker)
 
     async def _reap_worker(self, worker: str) -> int:
+        """Everything of one dead worker, in batches: others get their turn between them."""
         commands, keys, mended = self._bus.commands, self._keys, 0
-        owned = await commands.send("SMEMBERS", keys.owned(worker))
-        for conversation in owned:
-            mended += await self._reap(conversation.decode(), worker, "") == "revived"
-        for entry_id, consumer, *_ in await self._pending("-", "+", _SCAN, worker):
-            mended += await self._reap_entry(entry_id.decode(), consumer.decode())
+        owned = [one.decode() for one in await commands.send("SMEMBERS", keys.owned(worker))]
+        random.shuffle(owned)
+        for begin in range(0, len(owned), _SCAN):
+            batch = owned[begin : begin + _SCAN]
+            outcomes = await asyncio.gather(*(self._reap(conversation, worker, "") for conversation in batch))
+            mended += outcomes.count("revived")
+        after = "-"
+        while pending := await self._pending(after, "+", _SCAN, worker):
+            after = f"({pending[-1][0].decode()}"
+            mended += sum(await asyncio.gather(*(self._reap_entry(one[0].decode(), worker) for one in pending)))
         await commands.call("bury", [keys.turns, keys.leases, keys.owned(worker)], [worker])
         return mended
 
@@ -174,10 +200,10 @@ class Reaper:
         return await self._reap(conversation, consumer, entry_id) in ("revived", "unclaimed")
 
     async def _reap(
-        self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False
+        self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False, why: str = ""
     ) -> str:
         keys, settings = self._keys, self._bus.settings
-        given = [epoch or "", "1" if refund else ""]
+        given = [epoch or "", "1" if refund else "", why]
         reaped = self._bus.commands.call(
             "reap",
             [

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from libs.bus.bus import Bus
+from libs.bus.dead import Kind, reject
 from libs.bus.log import decode_context, decode_log, number_of
 from libs.contracts.codec import decode, encode
 from libs.contracts.errors import MalformedMessage
@@ -152,10 +153,8 @@ class TurnQueue:
         await asyncio.gather(*(self._bus.commands.send("XADD", self._keys.chunks(one), *copy) for one in late))
 
     async def reject(self, entry_id: str, fields: dict[bytes, bytes], reason: str) -> None:
-        """An entry that names no conversation: kept as a dead letter, then acked."""
-        body = b" ".join(part for pair in fields.items() for part in pair)[:4096]
-        await self._bus.commands.send("XADD", self._keys.dead, "MAXLEN", "~", 10_000, "*", "b", body, "why", reason)
-        await self._bus.commands.send("XACK", self._keys.turns, TURN_GROUP, entry_id)
+        """An entry that names no conversation: kept as a dead letter, once, and acked."""
+        await reject(self._bus, self._keys, Kind.ENTRY, entry_id, fields, reason, TURN_GROUP, self._worker)
 
     def _view(self, conversation: str) -> tuple[asyncio.Future[Any], asyncio.Future[Any]]:
         """Context, and the end of the log, newest first."""

@@ -6,7 +6,7 @@
     botel:{s}:log:<conv>       stream, ids n-0: the conversation's events, numbered without a gap
     botel:{s}:conv:<conv>      hash: st(ate) idle|ready|running, own(er), tok(en), ep(och), att(empt), act(ivation),
                                n (last number), sv (subscriber version), p(roperty), done (last commit),
-                               x:<turn> (cancel flag)
+                               x:<turn> (cancel flag), tr(ied): how the runs of the head turn ended
     botel:{s}:mail:<conv>      list: accepted turns, the head stays until its commit
     botel:{s}:draft:<conv>     string: text already emitted for the running turn
     botel:{s}:context:<conv>   hash: guest, reservation, property and channel data
@@ -16,7 +16,9 @@
     botel:{s}:leases           zset: worker by lease expiry
     botel:{s}:owned:<worker>   set: conversations a worker runs
     botel:{s}:cancels          stream, capped: the fast path of a cancel
-    botel:{s}:dead             stream, capped: dead letters with their reason
+    botel:{s}:dead             stream, capped: dead letters with their reason: k(ind) turn|entry|event, why, b(ody),
+                               c, p(roperty), m (mailbox item), e(poch), a(ttempts), w(orker), tr(ied), of (entry)
+    botel:{s}:dropped          set: declared groups of `events` that an operator does not wait for
     botel:{s}:seen:<conv>:<id> string with expiry: number of an event or turn taken, or `x` for an early cancel
 
 `s` is the shard of the property: all keys of a shard share one hash tag, so every script touches one slot.
@@ -48,6 +50,7 @@ class Keys:
         self.leases = self.prefix + "leases"
         self.cancels = self.prefix + "cancels"
         self.dead = self.prefix + "dead"
+        self.dropped = self.prefix + "dropped"
 
     def chunks(self, gateway_id: str) -> str:
         return f"{self.prefix}chunks:{gateway_id}"

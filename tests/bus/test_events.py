@@ -167,7 +167,7 @@ async def test_trimmed_behind_the_group_and_never_ahead(stage: Stage) -> None:
             await eventually(lambda: _shorter(stage, 5))
         for number in range(40, 50):
             await stage.conversations.append(heard("a", f"h{number}"))
-        assert await stage.bus.commands.call("trim", [stage.keys.events], [STORE_GROUP]) is not None
+        assert await stage.bus.commands.call("trim", [stage.keys.events, stage.keys.dropped], [STORE_GROUP]) is not None
         assert await stage.send("XLEN", stage.keys.events) >= 10
         async with consuming(stage, sink):
             await eventually(lambda: sink.numbers("a") == list(range(1, 52)))

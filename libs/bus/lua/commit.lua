@@ -16,7 +16,7 @@ local function verdict(item)
   if deadline ~= '0' and now > tonumber(deadline) then return 'expired' end
   return 'go'
 end
-local s = redis.call('HMGET', KEYS[2], 'st', 'own', 'ep', 'act', 'n', 'done', 'sv', 'tok', 'x:' .. turn)
+local s = redis.call('HMGET', KEYS[2], 'st', 'own', 'ep', 'act', 'n', 'done', 'sv', 'tok', 'x:' .. turn, 'att', 'tr', 'p')
 local n, sv, cancelled = tonumber(s[5]) or 0, tonumber(s[7]) or 0, s[9]
 local done = worker .. ' ' .. epoch
 if s[1] ~= 'running' or s[2] ~= worker or s[3] ~= epoch then
@@ -45,9 +45,14 @@ for j = 11, #ARGV do
 end
 local item = redis.call('LPOP', KEYS[3])
 if status == 'dead' then
-  redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'c', id, 'm', item, 'e', epoch, 'why', ARGV[7])
+  local number = string.match(item or '', '^%S+ (%d+)') or '0'
+  local message = redis.call('XRANGE', KEYS[4], number .. '-0', number .. '-0')[1]
+  redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'k', 'turn', 'c', id, 'p', s[12] or '', 'm', item or '',
+    'e', epoch, 'w', worker, 'a', tonumber(s[10] or 1) - 1, 'tr', s[11] or '', 'why', ARGV[7],
+    'b', message and message[2][2] or '')                                   -- by itself: the log may be retired
 end
 redis.call('DEL', KEYS[6])
+if s[11] then redis.call('HDEL', KEYS[2], 'tr') end
 if cancelled then redis.call('HDEL', KEYS[2], 'x:' .. turn) end
 local head = redis.call('LINDEX', KEYS[3], 0)
 if head and tonumber(ARGV[6]) > 0 then

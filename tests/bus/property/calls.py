@@ -159,7 +159,7 @@ class Calls:
         return int(self._call("bury", [k.turns, k.leases, k.owned(worker)], [worker]))
 
     def trim(self, *groups: str) -> list[Any]:
-        return self._list("trim", [self.keys.events], list(groups))
+        return self._list("trim", [self.keys.events, self.keys.dropped], list(groups))
 
     def _list(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
         reply: list[Any] = self._call(name, keys, args)
