@@ -148,6 +148,8 @@ class FakeBus:
 
 
 class FakeFollowing:
+    retired_to = 0
+
     def __init__(self, conversation_id: str) -> None:
         self.conversation_id = conversation_id
         self.closed = False
