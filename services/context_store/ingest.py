@@ -41,6 +41,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int = 0
     """New, and not readable by this release."""
     stray: int = 0
+    conflict: int = 0
+    """Strays whose number another event has: Redis lost writes that were archived already."""
     healed: int = 0
     lost: int = 0
 
@@ -72,8 +74,14 @@ class Ingest:
                 duplicate=len(rows) - len(added.new),
                 unknown=sum(row.kind == UNKNOWN for row in added.new),
                 stray=added.strays,
+                conflict=len(added.conflicts),
             )
         )
+        for conversation_id, number in added.conflicts:
+            _log.error(
+                "two events under one number, the later one is kept aside",
+                extra={"conversation_id": conversation_id, "number": number},
+            )
         if added.holes:
             self._on_batch(await self._mend(added))
 

@@ -7,14 +7,22 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, select, tuple_
+from sqlalchemy import event, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.context_store.adapters.sql_batch import Batch
-from services.context_store.adapters.sql_schema import SCHEMA, archive_schema, conversations, events, metadata
+from services.context_store.adapters.sql_schema import (
+    SCHEMA,
+    archive_schema,
+    conversations,
+    conversations_idle,
+    events,
+    metadata,
+    retirements,
+)
 from services.context_store.domain.rows import Row, Stray
 from services.context_store.ports import Added, ArchiveUnavailable, Kept
 
@@ -87,6 +95,28 @@ class SqlArchive:
             found = await connection.execute(query.order_by(events.c.number).limit(limit))
             return [Row(**row._mapping) for row in found]
 
+    async def idle(self, *, before_ms: int, limit: int) -> list[Kept]:
+        """See Archive."""
+        table, looked = conversations, retirements.c.looked_ms
+        query = (
+            select(table)
+            .outerjoin(retirements, retirements.c.conversation_id == table.c.conversation_id)
+            .where(table.c.last_ms < before_ms, table.c.property_id != "", or_(looked.is_(None), looked < before_ms))
+            .order_by(table.c.last_ms)
+            .limit(limit)
+        )
+        async with self._begin() as connection:
+            return [_kept(row) for row in await connection.execute(query)]
+
+    async def looked_at(self, conversation_id: str, now_ms: int) -> None:
+        """See Archive."""
+        values = {"conversation_id": conversation_id, "looked_ms": now_ms}
+        statement = self._insert(retirements).values(values)
+        async with self._begin() as connection:
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["conversation_id"], set_={"looked_ms": now_ms})
+            )
+
     async def ping(self) -> None:
         """See Archive."""
         async with self._begin() as connection:
@@ -99,6 +129,7 @@ class SqlArchive:
         """Make the tables if they are not there. `ArchiveUnavailable` for an archive that a newer release made."""
         async with self._begin() as connection:
             await connection.run_sync(metadata.create_all)
+            await connection.run_sync(conversations_idle.create, checkfirst=True)
             await connection.execute(self._insert(archive_schema).values(version=SCHEMA).on_conflict_do_nothing())
             versions = (await connection.execute(select(archive_schema.c.version))).scalars().all()
         if max(versions) > SCHEMA:

@@ -30,6 +30,9 @@ conversations = Table(
     Index("conversations_reservation", "property_id", "reservation_id"),
 )
 
+conversations_idle = Index("conversations_idle", conversations.c.last_ms)
+"""Made also in an archive that was there before it."""
+
 events = Table(
     "events",
     metadata,
@@ -39,6 +42,14 @@ events = Table(
     Column("time_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+)
+
+retirements = Table(
+    "retirements",
+    metadata,
+    Column("conversation_id", String(64), primary_key=True),
+    # When it was last looked at whether Redis may forget it.
+    Column("looked_ms", BigInteger, nullable=False),
 )
 
 strays = Table(

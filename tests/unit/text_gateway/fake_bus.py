@@ -91,7 +91,9 @@ class FakeBus:
     async def read(self, property_id: str, conversation_id: str, after: int = 0, count: int = 1_000) -> Snapshot:
         self._check()
         log = self._log(property_id, conversation_id)
-        return Snapshot(self._context[conversation_id], [event for event in log if event.number > after][:count])
+        return Snapshot(
+            self._context[conversation_id], [event for event in log if event.number > after][:count], len(log)
+        )
 
     async def follow(self, property_id: str, conversation_id: str, *, after: int | None = None) -> FakeFollowing:
         self._check()
