@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,10 +31,12 @@ def bus_settings(url: str) -> BusSettings:
 
 
 @contextlib.asynccontextmanager
-async def running_store(url: str, path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = StoreSettings(port=0, path=path, lag_every_s=0.05, tail_timeout_ms=200)
+async def running_store(
+    url: str, path: Path, now_ms: Callable[[], int] | None = None, **more: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    settings = StoreSettings(**{"port": 0, "path": path, "lag_every_s": 0.05, "tail_timeout_ms": 200, **more})
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    service = asyncio.create_task(run(settings, bus_settings(url), KEYS, stop, bound.set_result))
+    service = asyncio.create_task(run(settings, bus_settings(url), KEYS, stop, bound.set_result, now_ms))
     await asyncio.wait({service, bound}, return_when=asyncio.FIRST_COMPLETED)
     if service.done():
         await service
