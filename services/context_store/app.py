@@ -70,7 +70,7 @@ async def run(
             if settings.retire_after_s:
                 beside.append(_retirer(settings, archive, live, clock, metrics.retired).run)
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
-            health = Health(registry, {"archive": archive.ping, "redis": bus.ping})
+            health = Health(registry, {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping})
             app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
             settle()
             await serve(

@@ -62,8 +62,22 @@ class Ingest:
         self._tail = tail
         self._on_event = on_event
         self._on_batch = on_batch
+        self._failure: Exception | None = None
+
+    async def check(self) -> None:
+        """Raises what the last batch failed with; it has not been kept yet."""
+        if self._failure:
+            raise self._failure
 
     async def __call__(self, batch: Sequence[Incoming]) -> None:
+        try:
+            await self._keep(batch)
+        except Exception as error:
+            self._failure = error
+            raise
+        self._failure = None
+
+    async def _keep(self, batch: Sequence[Incoming]) -> None:
         placed = [place(one.conversation_id, one.number, one.body, one.event, one.reason) for one in batch]
         rows = [one for one in placed if isinstance(one, Row)]
         added = await self._archive.add(rows, [one for one in placed if isinstance(one, Stray)])

@@ -47,6 +47,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     last_number: int
 
 
+class Due(msgspec.Struct, frozen=True):
+    """A conversation to be looked at: does it rest?"""
+
+    kept: Kept
+    number: int
+    """Its last number when it was looked at before; 0: never."""
+
+
 class Archive(Protocol):
     """Every method raises `ArchiveUnavailable` when the database fails; then nothing was written."""
 
@@ -79,11 +87,11 @@ class Archive(Protocol):
     async def rows(self, conversation_id: str, *, after: int, limit: int, kinds: Sequence[str] = ()) -> list[Row]:
         """Events in order of number; of these kinds only, if any are named."""
 
-    async def idle(self, *, before_ms: int, limit: int) -> list[Kept]:
-        """Conversations whose last event is before `before_ms`, the longest idle first; none looked at since."""
+    async def due(self, *, before_ms: int, limit: int) -> list[Due]:
+        """Conversations not looked at since `before_ms`, those never looked at first."""
 
-    async def looked_at(self, conversation_id: str, now_ms: int) -> None:
-        """`idle` leaves it out until it has rested as long again."""
+    async def looked_at(self, conversation_id: str, number: int, now_ms: int) -> None:
+        """Its last number was `number` then. `due` leaves it out for as long again."""
 
     async def ping(self) -> None:
         """Returns when the database answers."""

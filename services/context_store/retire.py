@@ -1,4 +1,8 @@
-"""Conversations that have been idle for long leave Redis. What Redis had of them is in the archive before."""
+"""Conversations that have been idle for long leave Redis. What Redis had of them is in the archive before.
+
+A conversation rests when its last number is what it was a whole idle time ago, by the clock of this process: no event's
+own time decides, for it is somebody else's. It leaves after one idle time at the earliest, two at the latest.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,7 @@ _PAGE = 500
 
 
 class Retirer:
-    """Looks at idle conversations now and then. `now_ms` is Unix milliseconds, `idle_ms` how long one must have rested.
-
-    One that cannot be retired yet is looked at again when it has rested as long once more.
-    """
+    """Looks at every conversation once in `idle_ms`. `now_ms` is Unix milliseconds."""
 
     def __init__(
         self,
@@ -52,14 +53,14 @@ class Retirer:
             await self._sleep(self._every_s)
 
     async def sweep(self) -> int:
-        """One batch of idle conversations; how many were looked at."""
+        """One batch of those that are due; how many were looked at."""
         now = self._now_ms()
-        idle = await self._archive.idle(before_ms=now - self._idle_ms, limit=_BATCH)
-        for kept in idle:
-            outcome = await self._retire(kept)
-            self._on_retired(outcome)
-            await self._archive.looked_at(kept.conversation_id, now)
-        return len(idle)
+        due = await self._archive.due(before_ms=now - self._idle_ms, limit=_BATCH)
+        for one in due:
+            if one.number == one.kept.last_number:
+                self._on_retired(await self._retire(one.kept))
+            await self._archive.looked_at(one.kept.conversation_id, one.kept.last_number, now)
+        return len(due)
 
     async def _retire(self, kept: Kept) -> str:
         try:

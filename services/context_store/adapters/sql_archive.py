@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, or_, select, tuple_
+from sqlalchemy import event, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,13 +18,12 @@ from services.context_store.adapters.sql_schema import (
     SCHEMA,
     archive_schema,
     conversations,
-    conversations_idle,
     events,
     metadata,
     retirements,
 )
 from services.context_store.domain.rows import Row, Stray
-from services.context_store.ports import Added, ArchiveUnavailable, Kept
+from services.context_store.ports import Added, ArchiveUnavailable, Due, Kept
 
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _BUSY_MS = 5_000
@@ -95,27 +94,27 @@ class SqlArchive:
             found = await connection.execute(query.order_by(events.c.number).limit(limit))
             return [Row(**row._mapping) for row in found]
 
-    async def idle(self, *, before_ms: int, limit: int) -> list[Kept]:
+    async def due(self, *, before_ms: int, limit: int) -> list[Due]:
         """See Archive."""
-        table, looked = conversations, retirements.c.looked_ms
-        query = (
-            select(table)
-            .outerjoin(retirements, retirements.c.conversation_id == table.c.conversation_id)
-            .where(table.c.last_ms < before_ms, table.c.property_id != "", or_(looked.is_(None), looked < before_ms))
-            .order_by(table.c.last_ms)
-            .limit(limit)
-        )
+        table, looked = conversations, retirements
+        joined = table.outerjoin(looked, looked.c.conversation_id == table.c.conversation_id)
+        fresh = select(table, literal(0).label("number")).select_from(joined).where(looked.c.conversation_id.is_(None))
+        again = select(table, looked.c.number).join(looked, looked.c.conversation_id == table.c.conversation_id)
+        again = again.where(looked.c.looked_ms < before_ms).order_by(looked.c.looked_ms)
+        out: list[Due] = []
         async with self._begin() as connection:
-            return [_kept(row) for row in await connection.execute(query)]
+            for query in (fresh, again):
+                query = query.where(table.c.property_id != "").limit(limit - len(out))
+                out += [Due(_kept(row), row.number) for row in await connection.execute(query)]
+        return out
 
-    async def looked_at(self, conversation_id: str, now_ms: int) -> None:
+    async def looked_at(self, conversation_id: str, number: int, now_ms: int) -> None:
         """See Archive."""
-        values = {"conversation_id": conversation_id, "looked_ms": now_ms}
+        values = {"conversation_id": conversation_id, "looked_ms": now_ms, "number": number}
         statement = self._insert(retirements).values(values)
+        changed = {"looked_ms": now_ms, "number": number}
         async with self._begin() as connection:
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["conversation_id"], set_={"looked_ms": now_ms})
-            )
+            await connection.execute(statement.on_conflict_do_update(index_elements=["conversation_id"], set_=changed))
 
     async def ping(self) -> None:
         """See Archive."""
@@ -129,7 +128,6 @@ class SqlArchive:
         """Make the tables if they are not there. `ArchiveUnavailable` for an archive that a newer release made."""
         async with self._begin() as connection:
             await connection.run_sync(metadata.create_all)
-            await connection.run_sync(conversations_idle.create, checkfirst=True)
             await connection.execute(self._insert(archive_schema).values(version=SCHEMA).on_conflict_do_nothing())
             versions = (await connection.execute(select(archive_schema.c.version))).scalars().all()
         if max(versions) > SCHEMA:

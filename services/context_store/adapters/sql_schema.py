@@ -30,9 +30,6 @@ conversations = Table(
     Index("conversations_reservation", "property_id", "reservation_id"),
 )
 
-conversations_idle = Index("conversations_idle", conversations.c.last_ms)
-"""Made also in an archive that was there before it."""
-
 events = Table(
     "events",
     metadata,
@@ -48,8 +45,10 @@ retirements = Table(
     "retirements",
     metadata,
     Column("conversation_id", String(64), primary_key=True),
-    # When it was last looked at whether Redis may forget it.
+    # When it was last looked at whether it rests, and what its last number was then.
     Column("looked_ms", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Index("retirements_due", "looked_ms"),
 )
 
 strays = Table(

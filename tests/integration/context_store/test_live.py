@@ -55,7 +55,7 @@ class Guest:
         self._bus = Conversations(bus)
         self.conversation_id = ""
 
-    async def open(self) -> None:
+    async def open(self, customer_id: str = "C-1") -> None:
         event = ConversationOpened(
             id=new_id("evt"),
             time_ms=1,
@@ -63,7 +63,7 @@ class Guest:
             conversation_id=new_id("conv"),
             author=Author.SYSTEM,
             channel=Channel.TEXT,
-            customer_id="C-1",
+            customer_id=customer_id,
         )
         self.conversation_id = (await self._bus.open(event, {})).conversation_id
 

@@ -10,6 +10,7 @@ import sqlite3
 import pytest
 
 from libs.contracts.errors import BusUnavailable
+from libs.contracts.events import AnyEvent
 from services.context_store import retire
 from services.context_store.adapters.sql_archive import SqlArchive
 from services.context_store.retire import Retirer
@@ -57,16 +58,23 @@ def retirer(archive: SqlArchive, hot: HotConversations, memory: Memory, clock: C
     return Retirer(archive, hot, memory, idle_ms=IDLE_MS, every_s=3_600, now_ms=clock, on_retired=outcomes.append)
 
 
+async def rested(sweeper: Retirer, clock: Clock) -> None:
+    """Looked at, and again when it has rested."""
+    await sweeper.sweep()
+    clock.now_ms += IDLE_MS + 1
+    await sweeper.sweep()
+
+
 async def test_what_only_the_log_has_is_archived_before_it_is_forgotten(
     archive: SqlArchive, hot: HotConversations, clock: Clock, outcomes: list[str]
 ) -> None:
     talk, memory = Talk(), Memory()
-    events = [talk.opened(), talk.asks("One?", "1"), talk.says("Two.", "1"), talk.asks("Three?", "2")]
+    events: list[AnyEvent] = [talk.opened(), talk.asks("One?", "1"), talk.says("Two.", "1"), talk.asks("Three?", "2")]
     await store(archive, *events[:2])
     hot.hold(*events)
     hot.hold_raw(events[0].conversation_id, 5, b"not an event")
 
-    await retirer(archive, hot, memory, clock, outcomes).sweep()
+    await rested(retirer(archive, hot, memory, clock, outcomes), clock)
 
     assert memory.asked == [("harbour", events[0].conversation_id, 5)]
     kept = await archive.rows(events[0].conversation_id, after=0, limit=10)
@@ -83,29 +91,35 @@ async def test_a_body_that_differs_from_the_archives_is_kept_beside_it(
     hot.hold(opened)
     hot.hold_raw(opened.conversation_id, 2, b'{"another":"event"}')
 
-    await retirer(archive, hot, Memory(), clock, outcomes).sweep()
+    await rested(retirer(archive, hot, Memory(), clock, outcomes), clock)
 
     assert [row.body for row in await archive.rows(opened.conversation_id, after=1, limit=9)] == [body_of(first)]
     with contextlib.closing(sqlite3.connect(archive_url.partition("///")[2])) as database:
         assert database.execute("SELECT body FROM strays").fetchall() == [(b'{"another":"event"}',)]
 
 
-async def test_one_that_rests_is_looked_at_once_and_again_when_it_has_rested_as_long(
+async def test_one_rests_when_nothing_has_come_for_the_whole_time_by_the_stores_clock(
     archive: SqlArchive, hot: HotConversations, clock: Clock, outcomes: list[str]
 ) -> None:
+    """The events' own times, which are years old here, decide nothing."""
     talk, memory = Talk(), Memory("followed")
     opened = talk.opened()
     await store(archive, opened)
     hot.hold(opened)
-    clock.now_ms = opened.time_ms + IDLE_MS
     sweeper = retirer(archive, hot, memory, clock, outcomes)
 
-    assert await sweeper.sweep() == 0, "not idle for longer yet"
+    assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0], "looked at once"
+    clock.now_ms += IDLE_MS
+    assert await sweeper.sweep() == 0, "not due yet"
+    later = talk.asks("Are you there?", "1")
+    await store(archive, later)
+    hot.hold(opened, later)
     clock.now_ms += 1
-    assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0]
+    assert ([await sweeper.sweep(), await sweeper.sweep()], outcomes) == ([1, 0], []), "something came meanwhile"
     clock.now_ms += IDLE_MS + 1
-    assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0]
-    assert outcomes == ["followed", "retired"]
+    assert ([await sweeper.sweep(), await sweeper.sweep()], outcomes) == ([1, 0], ["followed"])
+    clock.now_ms += IDLE_MS + 1
+    assert ([await sweeper.sweep(), await sweeper.sweep()], outcomes) == ([1, 0], ["followed", "retired"])
 
 
 async def test_many_at_once_are_all_done_in_one_run_and_trouble_only_delays(
@@ -123,11 +137,12 @@ async def test_many_at_once_are_all_done_in_one_run_and_trouble_only_delays(
         hot.hold(opened)
     hot.hold(Talk("conv-7").opened())
     rounds = itertools.count()
-    rested = asyncio.Event()
+    done = asyncio.Event()
 
     async def sleep(seconds: float) -> None:
-        if seconds and next(rounds) == 1:
-            rested.set()
+        clock.now_ms += int(seconds) * (IDLE_MS + 1)
+        if seconds and next(rounds) == 2:
+            done.set()
             await asyncio.Event().wait()
 
     running = asyncio.create_task(
@@ -136,7 +151,7 @@ async def test_many_at_once_are_all_done_in_one_run_and_trouble_only_delays(
         ).run()
     )
     async with asyncio.timeout(60):
-        await rested.wait()
+        await done.wait()
     running.cancel()
     await asyncio.wait({running})
 
@@ -150,6 +165,6 @@ async def test_what_redis_does_not_hold_is_left_alone(
     memory = Memory()
     await store(archive, Talk().opened())
 
-    await retirer(archive, hot, memory, clock, outcomes).sweep()
+    await rested(retirer(archive, hot, memory, clock, outcomes), clock)
 
     assert (outcomes, memory.asked) == (["none"], [])
