@@ -45,6 +45,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     context: dict[str, str]
     events: list[AnyEvent]
+    number: int = 0
+    """Last event number; of a retired conversation that of its last event, which Redis does not have."""
 
 
 class Conversations:
@@ -140,17 +142,17 @@ class Conversations:
     async def read(self, property_id: str, conversation_id: str, after: int = 0, count: int = 1_000) -> Snapshot:
         """Context, and events after a number. `UnknownConversation` when Redis does not hold it for this property."""
         keys, commands = self._bus.keys(property_id), self._bus.commands
-        owner, head, context, entries = await asyncio.gather(
-            commands.send("HGET", keys.conv(conversation_id), "p"),
+        (owner, last), head, context, entries = await asyncio.gather(
+            commands.send("HMGET", keys.conv(conversation_id), "p", "n"),
             commands.send("HGET", keys.heads, conversation_id),
             commands.send("HGETALL", keys.context(conversation_id)),
             commands.send("XRANGE", keys.log(conversation_id), f"{after + 1}-0", "+", "COUNT", count),
         )
         if owner is None and head is not None:
-            owner = head.split(b" ")[2]
+            last, _, owner = head.split(b" ")
         if owner is None or owner.decode() != property_id:
             raise UnknownConversation
-        return Snapshot(decode_context(context), decode_log(entries))
+        return Snapshot(decode_context(context), decode_log(entries), int(last))
 
     def _hint(self, property_id: str, conversation: str, number: int, body: bytes, gateways: Iterable[bytes]) -> None:
         """Copy an event to the gateways that follow; they also look for themselves, so a lost copy only delays."""

@@ -15,11 +15,13 @@ from libs.bus.log import number_of
 from libs.bus.stitch import Fit, Stitch
 from libs.contracts.chunks import Chunk, EventCopy
 from libs.contracts.codec import decode
-from libs.contracts.errors import MalformedMessage, UnknownConversation
+from libs.contracts.errors import MalformedMessage, Retry, UnknownConversation
 from libs.contracts.events import AnyEvent, ReplyGenerated, ReplyStatus
 
 _log = logging.getLogger(__name__)
 _MAX_QUEUE = 4_096
+_MAX_HELD_BYTES = 4 * 2**20
+"""Bodies and texts held for one reader, at most, before more is taken."""
 _HEAL_PAGE = 500
 
 
@@ -37,6 +39,7 @@ class SlowFollower(UnknownConversation):
     """The reader fell too far behind and was cut off: it resumes from its last event number."""
 
     code = "slow-reader"
+    retry = Retry.LATER
     advice = "Resume from the last event number that you have."
 
 
@@ -62,11 +65,15 @@ class Subscription:
         """Chunks of earlier epochs are of replies that had ended when this began: no news."""
         self._stitches: dict[str, Stitch] = {}
         self._incoming: asyncio.Queue[Chunk | EventCopy | int] = asyncio.Queue()
-        self._outgoing: asyncio.Queue[Item | Exception | None] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[tuple[Item | Exception | None, int]] = asyncio.Queue()
+        self._held = 0
+        """Bytes of what is queued for the reader."""
         self._sorter: asyncio.Task[None] | None = None
         self._in_order = False
         """Nothing waits for the sorter."""
         self._closed = False
+        self.retired_to = 0
+        """Events after the resume point and up to this number are in the archive only; 0: none."""
 
     @property
     def number(self) -> int:
@@ -80,10 +87,12 @@ class Subscription:
         self._number = last if after is None else min(after, last)
         if self._number < last:
             await self._heal_events(last)
+            if self._number < last:  # nothing of it is there: retired, and what comes next is the next number
+                self.retired_to = self._number = last
         if turn and draft:
             stitch = self._stitch(turn)
             stitch.epoch = epoch
-            self._put(Piece(turn, stitch.extend(draft), 0))
+            self._put(Piece(turn, stitch.extend(draft), 0), len(draft))
         if self._closed:  # the feed was closed meanwhile
             raise UnknownConversation("the feed is closed")
         self._sorter = asyncio.create_task(self._sort(), name=f"feed {self.conversation_id}")
@@ -96,7 +105,7 @@ class Subscription:
         """
         if self._closed:
             return
-        if self._incoming.qsize() + self._outgoing.qsize() >= _MAX_QUEUE:
+        if self._incoming.qsize() + self._outgoing.qsize() >= _MAX_QUEUE or self._held >= _MAX_HELD_BYTES:
             self._fail(SlowFollower())
             return
         try:
@@ -126,13 +135,14 @@ class Subscription:
             self._on_close(self)
             if self._sorter:
                 self._sorter.cancel()
-            self._outgoing.put_nowait(None)
+            self._outgoing.put_nowait((None, 0))
 
     def __aiter__(self) -> Subscription:
         return self
 
     async def __anext__(self) -> Item:
-        item = await self._outgoing.get()
+        item, size = await self._outgoing.get()
+        self._held -= size
         if item is None:
             raise StopAsyncIteration
         if isinstance(item, Exception):
@@ -177,7 +187,7 @@ class Subscription:
         offset = stitch.delivered
         fit, text = stitch.offer(chunk)
         if fit is Fit.TAKEN and (text or chunk.end):
-            self._put(Piece(chunk.turn_id, text, offset, chunk.end))
+            self._put(Piece(chunk.turn_id, text, offset, chunk.end), len(text))
         return fit is not Fit.GAP
 
     async def _heal(self, item: Chunk | EventCopy | int) -> None:
@@ -196,7 +206,7 @@ class Subscription:
             offset = stitch.delivered
             text = stitch.extend(draft)
             if text:
-                self._put(Piece(turn_id, text, offset))
+                self._put(Piece(turn_id, text, offset), len(text))
 
     async def _heal_events(self, upto: int) -> None:
         log = self._keys.log(self.conversation_id)
@@ -204,6 +214,8 @@ class Subscription:
             entries = await self._bus.commands.send("XRANGE", log, f"{self._number + 1}-0", "+", "COUNT", _HEAL_PAGE)
             if not entries:
                 return
+            if self._sorter is None and (first := number_of(entries[0][0])) > self._number + 1:
+                self.retired_to = first - 1
             for entry_id, fields in entries:
                 self._hand_out(number_of(entry_id), fields[1])
 
@@ -216,7 +228,7 @@ class Subscription:
             return
         if isinstance(event, ReplyGenerated) and not event.imported:
             self._complete(event)
-        self._put(event)
+        self._put(event, len(body))
 
     def _complete(self, reply: ReplyGenerated) -> None:
         """The reply's event is the last word: hand out what chunks did not bring, and its end."""
@@ -224,7 +236,8 @@ class Subscription:
         if stitch.ended is None:
             offset = stitch.delivered
             stitch.ended = reply.status
-            self._put(Piece(reply.turn_id, stitch.extend(reply.text.encode()), offset, reply.status))
+            text = stitch.extend(reply.text.encode())
+            self._put(Piece(reply.turn_id, text, offset, reply.status), len(text))
         self._stitches[reply.turn_id] = stitch
         while len(self._stitches) > 16:
             self._stitches.pop(next(iter(self._stitches)))
@@ -250,10 +263,11 @@ class Subscription:
     def _stitch(self, turn_id: str) -> Stitch:
         return self._stitches.setdefault(turn_id, Stitch())
 
-    def _put(self, item: Item) -> None:
-        self._outgoing.put_nowait(item)
+    def _put(self, item: Item, size: int) -> None:
+        self._held += size
+        self._outgoing.put_nowait((item, size))
 
     def _fail(self, error: Exception) -> None:
         if not self._closed:
-            self._outgoing.put_nowait(error)
+            self._outgoing.put_nowait((error, 0))
             self.close()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from libs.contracts.errors import BotelError, Retry
 
-_RETRY_AFTER_S: Mapping[str, int] = {"busy": 2, "overloaded": 2, "bus-unavailable": 1}
+_RETRY_AFTER_S: Mapping[str, int] = {"busy": 2, "overloaded": 2, "bus-unavailable": 1, "slow-reader": 1}
 _STATUS: Mapping[str, int] = {
     "invalid-request": 422,
     "too-large": 413,
@@ -16,6 +16,7 @@ _STATUS: Mapping[str, int] = {
     "overloaded": 503,
     "cancelled": 409,
     "bus-unavailable": 503,
+    "slow-reader": 503,
     "malformed": 422,
     "future-version": 422,
 }

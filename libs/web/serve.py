@@ -13,6 +13,10 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from libs.web.connection import impatient
+
+_SEND_BUFFER = 131_072
+"""Bytes that the kernel holds for a client: left alone it takes megabytes for one that does not read."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,12 +54,14 @@ async def serve(
     stop: asyncio.Event,
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     grace_s: int = 10,
+    stall_s: float = 30.0,
     on_bound: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until `stop` is set, then finish the requests at hand within `grace_s`.
 
     `beside` runs as long as it serves, and must: when one of it ends or fails, serving ends too, with its error.
-    `on_bound` is told the port once it listens (port 0: any free one). Raises `OSError` when the port is taken.
+    Who does not read what it is sent for `stall_s` is cut off. `on_bound` is told the port (0: any free one) once it
+    listens. Raises `OSError` when the port is taken.
     """
     config = uvicorn.Config(
         app,
@@ -65,6 +71,7 @@ async def serve(
         access_log=False,
         lifespan="off",
         ws="none",
+        http=impatient(stall_s),
         timeout_graceful_shutdown=grace_s,
         server_header=False,
     )
@@ -74,10 +81,7 @@ async def serve(
     stopping = asyncio.create_task(stop.wait(), name="stop")
     companions = [asyncio.create_task(work(), name=work.__qualname__) for work in beside]
     try:
-        bound = sock.getsockname()[1]
-        _log.info("listens", extra={"host": host, "port": bound})
-        if on_bound:
-            on_bound(bound)
+        _announce(sock, on_bound)
         await asyncio.wait({serving, stopping, *companions}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
@@ -93,6 +97,13 @@ async def serve(
         sock.close()
 
 
+def _announce(sock: socket.socket, on_bound: Callable[[int], None] | None) -> None:
+    host, port = sock.getsockname()[:2]
+    _log.info("listens", extra={"host": host, "port": port})
+    if on_bound:
+        on_bound(port)
+
+
 async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
@@ -103,6 +114,7 @@ def _listen(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # its connections inherit it
         sock.bind((host, port))
         sock.listen(512)
     except OSError:

@@ -20,6 +20,7 @@ from services.brain import journal
 from services.brain.agent import Agent, Said
 from services.brain.domain.continuation import Continuation
 from services.brain.domain.speech import Words
+from services.brain.earlier import EarlierEvents
 from services.brain.history import going_on, messages_of, situation
 from services.brain.ports import Pms, PmsError
 from services.brain.tools import BINDING, EFFECTS
@@ -48,10 +49,12 @@ class Concierge:
         model_name: str = "",
         clock: Callable[[], datetime] = wall_clock,
         tool_timeout_s: float = 8.0,
+        earlier: EarlierEvents | None = None,
     ) -> None:
         self._agent, self._pms, self._clock = agent, pms, clock
         self._model_name = model_name
         self._tool_timeout_s = tool_timeout_s
+        self._earlier = earlier
 
     async def answer(self, turn: Turn) -> AsyncGenerator[str | Done, None]:
         """Yield whole words as the model makes them, then `Done`.
@@ -87,6 +90,9 @@ class Concierge:
         events: Sequence[AnyEvent] = [*turn.events, *settled] if settled else turn.events
         if turn.grant.attempt > 1 or settled:
             context = replace(context, done=completed_calls(events, context.turn_id))
+        if self._earlier:
+            message, conversation = turn.message, turn.grant.conversation_id
+            events = [*await self._earlier.before(message.property_id, conversation, turn.events), *events]
         messages = messages_of(events, context.turn_id, mark_all=self._agent.marks_all)
         if self._agent.marks_all:
             voice = turn.message.channel is Channel.VOICE

@@ -27,6 +27,7 @@ from libs.observability.settings import ObservabilitySettings
 from libs.process import settle
 from services.brain.agent import Agent, OwnAgent, load_agent
 from services.brain.answer import Concierge, wall_clock
+from services.brain.earlier import earlier_events
 from services.brain.models import address, http_client, make_model, model_name
 from services.brain.pms.distant import DistantPms
 from services.brain.pms.retrying import RetryingReads
@@ -46,8 +47,9 @@ async def run() -> None:
     configure(watch, service="brain", worker_id=worker_id)
     registry = process_registry("brain", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
-        concierge = await stack.enter_async_context(concierge_of(brain, model))
-        bus = await stack.enter_async_context(Bus(BusSettings(), BusMetrics(registry), worker_id))
+        bus_settings = BusSettings()
+        concierge = await stack.enter_async_context(concierge_of(brain, model, log_tail=bus_settings.log_tail))
+        bus = await stack.enter_async_context(Bus(bus_settings, BusMetrics(registry), worker_id))
         worker = Worker(bus, worker_id, concierge.answer, slots=brain.slots)
         health = Health(registry, {"redis": bus.ping, "leases": _leases(worker)})
         side = [serve_health(health, host=watch.health_host, port=watch.health_port), LoopLag(registry).run()]
@@ -79,8 +81,11 @@ async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, A
 
 
 @contextlib.asynccontextmanager
-async def concierge_of(brain: BrainSettings, model: ModelSettings) -> AsyncIterator[Concierge]:
-    """The handler with all that it needs, closed at the end. Raises a typed error if a setting does not work."""
+async def concierge_of(brain: BrainSettings, model: ModelSettings, *, log_tail: int = 400) -> AsyncIterator[Concierge]:
+    """The handler with all that it needs, closed at the end. Raises a typed error if a setting does not work.
+
+    `log_tail`: events of a conversation that a turn is answered with, at most.
+    """
     today = wall_clock().astimezone(ZoneInfo(TIMEZONE)).date()
     pms = await SqlitePms.open(brain.hotel_path, harbour(today), wall_clock)
     http = http_client(model)
@@ -90,13 +95,16 @@ async def concierge_of(brain: BrainSettings, model: ModelSettings) -> AsyncItera
         else:
             agent = OwnAgent(make_model(model, http), tool_timeout_s=brain.tool_timeout_s)
             await _warm(http, address(model))
-        yield Concierge(
-            agent,
-            RetryingReads(DistantPms(pms, brain.pms_latency_s) if brain.pms_latency_s else pms),
-            model_name=brain.agent or model_name(model),
-            clock=wall_clock,
-            tool_timeout_s=brain.tool_timeout_s,
-        )
+        keys = brain.store_keys.get_secret_value()
+        async with earlier_events(brain.store_url, keys, limit=log_tail, timeout_s=brain.store_timeout_s) as earlier:
+            yield Concierge(
+                agent,
+                RetryingReads(DistantPms(pms, brain.pms_latency_s) if brain.pms_latency_s else pms),
+                model_name=brain.agent or model_name(model),
+                clock=wall_clock,
+                tool_timeout_s=brain.tool_timeout_s,
+                earlier=earlier,
+            )
     finally:
         await http.aclose()
         await pms.close()

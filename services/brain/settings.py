@@ -57,6 +57,12 @@ class BrainSettings(BaseSettings):
     drain_s: float = Field(default=25.0, ge=0)
     """How long running answers may go on after SIGTERM, before they are handed over."""
     tool_timeout_s: float = Field(default=8.0, gt=0)
+    store_url: str = ""
+    """The context store, asked for what Redis has forgotten of a returning guest's conversation. '': not asked."""
+    store_keys: SecretStr = SecretStr("")
+    """Its API keys: `property:key,...`."""
+    store_timeout_s: float = Field(default=0.5, gt=0)
+    """A turn waits no longer for it."""
     hotel_path: Path = Field(default=Path("var/hotel.sqlite3"), validation_alias="BOTEL_HOTEL_PATH")
     """The sample hotel's file, made at the first start; one that is there is used as it is."""
     pms_latency_s: float = Field(default=0.0, ge=0, le=30)

@@ -25,18 +25,19 @@ from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
 from libs.observability.stages import StageMetrics
 from libs.process import settle
-from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
+from libs.web.api_keys import ApiKeys, ApiKeySettings, ConfigurationError, load_api_keys
 from libs.web.application import new_application
 from libs.web.problems import problem_response, request_id_of
 from libs.web.serve import serve
 from services.context_store.adapters.bus_live import BusConversations
-from services.context_store.adapters.sql_archive import open_archive
+from services.context_store.adapters.sql_archive import SqlArchive, open_archive
 from services.context_store.changes import Changes
 from services.context_store.history import History
 from services.context_store.http.api import Desk, router
 from services.context_store.ingest import Ingest
 from services.context_store.lag import LagWatch, lag_table
 from services.context_store.metrics import StoreMetrics
+from services.context_store.retire import Retirer
 from services.context_store.settings import StoreSettings
 
 
@@ -46,20 +47,30 @@ async def run(
     key_settings: ApiKeySettings,
     stop: asyncio.Event,
     on_bound: Callable[[int], None] | None = None,
+    now_ms: Callable[[], int] | None = None,
 ) -> None:
-    """Consume and serve until `stop`. `ConfigurationError` for keys that cannot be served with."""
+    """Consume and serve until `stop`. `ConfigurationError` for keys or times that cannot be served with.
+
+    `now_ms`: another clock than the wall's, Unix milliseconds.
+    """
     api_keys = load_api_keys(key_settings, settings.host)
+    _check_times(settings, bus_settings)
+    clock = now_ms or _now_ms
     registry = process_registry("context_store", RELEASE)
     archive = await open_archive(settings.archive_url)
     try:
         async with Bus(bus_settings, BusMetrics(registry), "context-store") as bus:
             live = BusConversations(bus, tail_timeout_ms=settings.tail_timeout_ms)
             history = History(archive, live)
-            changes = Changes(archive, history, live, now_ms=_now_ms, new_id=new_id)
+            changes = Changes(archive, history, live, now_ms=clock, new_id=new_id)
             watch = LagWatch(lambda: read_stats(bus), registry, every_s=settings.lag_every_s)
-            sink = Ingest(archive, live, on_event=StageMetrics(registry).observe, on_batch=StoreMetrics(registry).count)
+            metrics = StoreMetrics(registry)
+            sink = Ingest(archive, live, on_event=StageMetrics(registry).observe, on_batch=metrics.count)
+            beside = [watch.run, LoopLag(registry).run]
+            if settings.retire_after_s:
+                beside.append(_retirer(settings, archive, live, clock, metrics.retired).run)
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
-            health = Health(registry, {"archive": archive.ping, "redis": bus.ping})
+            health = Health(registry, {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping})
             app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
             settle()
             await serve(
@@ -67,7 +78,7 @@ async def run(
                 host=settings.host,
                 port=settings.port,
                 stop=stop,
-                beside=[consumer.run, watch.run, LoopLag(registry).run],
+                beside=[consumer.run, *beside],
                 grace_s=settings.grace_s,
                 on_bound=on_bound,
             )
@@ -100,6 +111,25 @@ def build(
     app.state.desk = desk
     app.include_router(router)
     return app
+
+
+def _retirer(
+    settings: StoreSettings,
+    archive: SqlArchive,
+    live: BusConversations,
+    now_ms: Callable[[], int],
+    on_retired: Callable[[str], None],
+) -> Retirer:
+    idle_ms, every_s = settings.retire_after_s * 1000, settings.retire_every_s
+    return Retirer(archive, live, live, idle_ms=idle_ms, every_s=every_s, now_ms=now_ms, on_retired=on_retired)
+
+
+def _check_times(settings: StoreSettings, bus_settings: BusSettings) -> None:
+    """An id that is still remembered must not name an event that is gone: its repetition would find no answer."""
+    if 0 < settings.retire_after_s < bus_settings.dedup_s:
+        raise ConfigurationError(
+            f"BOTEL_STORE_RETIRE_AFTER_S={settings.retire_after_s} is below BOTEL_BUS_DEDUP_S={bus_settings.dedup_s}"
+        )
 
 
 def _now_ms() -> int:

@@ -41,6 +41,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int = 0
     """New, and not readable by this release."""
     stray: int = 0
+    conflict: int = 0
+    """Strays whose number another event has: Redis lost writes that were archived already."""
     healed: int = 0
     lost: int = 0
 
@@ -60,8 +62,22 @@ class Ingest:
         self._tail = tail
         self._on_event = on_event
         self._on_batch = on_batch
+        self._failure: Exception | None = None
+
+    async def check(self) -> None:
+        """Raises what the last batch failed with; it has not been kept yet."""
+        if self._failure:
+            raise self._failure
 
     async def __call__(self, batch: Sequence[Incoming]) -> None:
+        try:
+            await self._keep(batch)
+        except Exception as error:
+            self._failure = error
+            raise
+        self._failure = None
+
+    async def _keep(self, batch: Sequence[Incoming]) -> None:
         placed = [place(one.conversation_id, one.number, one.body, one.event, one.reason) for one in batch]
         rows = [one for one in placed if isinstance(one, Row)]
         added = await self._archive.add(rows, [one for one in placed if isinstance(one, Stray)])
@@ -72,8 +88,14 @@ class Ingest:
                 duplicate=len(rows) - len(added.new),
                 unknown=sum(row.kind == UNKNOWN for row in added.new),
                 stray=added.strays,
+                conflict=len(added.conflicts),
             )
         )
+        for conversation_id, number in added.conflicts:
+            _log.error(
+                "two events under one number, the later one is kept aside",
+                extra={"conversation_id": conversation_id, "number": number},
+            )
         if added.holes:
             self._on_batch(await self._mend(added))
 

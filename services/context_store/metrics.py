@@ -17,6 +17,12 @@ class StoreMetrics:
         for outcome in Tally.__struct_fields__:
             self._events.labels(outcome)
 
+        self._retired = Counter(names.STORE_RETIRED, "Idle conversations looked at", ["outcome"], registry=registry)
+
+    def retired(self, outcome: str) -> None:
+        """What became of an idle conversation."""
+        self._retired.labels(outcome).inc()
+
     def count(self, tally: Tally) -> None:
         for outcome, number in msgspec.structs.asdict(tally).items():
             self._events.labels(outcome).inc(number)

@@ -31,6 +31,8 @@ class Added(msgspec.Struct, frozen=True):
     holes: dict[str, list[Span]]
     """Missing numbers by conversation, those given up left out."""
     strays: int
+    conflicts: list[tuple[str, int]] = []
+    """(conversation, number) of strays whose place another body has."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     opened_ms: int
     last_ms: int
     last_number: int
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A conversation to be looked at: does it rest?"""
+
+    kept: Kept
+    number: int
+    """Its last number when it was looked at before; 0: never."""
 
 
 class Archive(Protocol):
@@ -77,6 +87,12 @@ class Archive(Protocol):
     async def rows(self, conversation_id: str, *, after: int, limit: int, kinds: Sequence[str] = ()) -> list[Row]:
         """Events in order of number; of these kinds only, if any are named."""
 
+    async def due(self, *, before_ms: int, limit: int) -> list[Due]:
+        """Conversations not looked at since `before_ms`, those never looked at first."""
+
+    async def looked_at(self, conversation_id: str, number: int, now_ms: int) -> None:
+        """Its last number was `number` then. `due` leaves it out for as long again."""
+
     async def ping(self) -> None:
         """Returns when the database answers."""
 
@@ -93,6 +109,13 @@ class HotTail(Protocol):
     """Raises `BusUnavailable` when Redis is away, `UnknownConversation` when it has none such of this property."""
 
     async def read(self, property_id: str, conversation_id: str, *, after: int, limit: int) -> Tail: ...
+
+
+class LiveMemory(Protocol):
+    """Raises `BusUnavailable` when Redis is away."""
+
+    async def retire(self, property_id: str, conversation_id: str, archived: int) -> str:
+        """Let Redis forget the events of a conversation; what became of it, in a word."""
 
 
 class LiveConversations(Protocol):

@@ -25,6 +25,10 @@ class StoreSettings(BaseSettings):
     consumer: str = Field(default="store-1", min_length=1, max_length=64)
     """Name in the group: the same over restarts, so that what was read and not kept is taken up at once."""
     max_body_bytes: int = Field(default=65_536, ge=1_024)
+    retire_after_s: int = Field(default=604_800, ge=0)
+    """A conversation idle for so long leaves Redis and is served from here; at least as long as the bus remembers ids.
+    0: never."""
+    retire_every_s: float = Field(default=60.0, gt=0)
     lag_every_s: float = Field(default=1.0, gt=0)
     grace_s: int = Field(default=10, ge=0)
     """How long requests may take to finish when the process is asked to stop."""

@@ -60,6 +60,7 @@ async def run(
             stop=stop,
             beside=[LoopLag(registry).run],
             grace_s=settings.grace_s,
+            stall_s=settings.stall_s,
             on_bound=on_bound,
         )
 

@@ -30,6 +30,10 @@ class Following(Protocol):
     @property
     def conversation_id(self) -> str: ...
 
+    @property
+    def retired_to(self) -> int:
+        """Events after the resume point up to this number are in the store only; 0: none."""
+
     def __aiter__(self) -> AsyncIterator[Item]: ...
 
     def close(self) -> None: ...

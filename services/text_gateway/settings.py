@@ -22,5 +22,7 @@ class TextSettings(BaseSettings):
     heartbeat_s: float = Field(default=15.0, gt=0)
     max_streams: int = Field(default=2_000, ge=1)
     """Event streams open at once."""
+    stall_s: float = Field(default=30.0, gt=0)
+    """A client that reads nothing of what it is sent for so long is cut off; it resumes where it was."""
     grace_s: int = Field(default=20, ge=0)
     """How long replies may take to finish when the process is asked to stop."""

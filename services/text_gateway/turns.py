@@ -149,7 +149,8 @@ class Turns:
         snapshot = await self._conversations.read(ask.property_id, conversation_id, count=_EMPTY_LOOK)
         ours = {imported_id(conversation_id, at, line) for at, line in enumerate(ask.chat.history)}
         said = (event for event in snapshot.events if isinstance(event, MessageReceived | ReplyGenerated))
-        return all(event.id in ours for event in said)
+        first = min((event.number for event in snapshot.events), default=snapshot.number + 1)
+        return first == 1 and all(event.id in ours for event in said)  # else its beginning is in the store only
 
     async def _import(self, ask: Ask, conversation_id: str) -> None:
         for at, line in enumerate(ask.chat.history):

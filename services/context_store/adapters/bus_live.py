@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from libs.bus.bus import Bus
 from libs.bus.conversations import Conversations
+from libs.bus.retiring import Retiring
 from libs.bus.tail import LogTail
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import ConversationOpened, Event
@@ -14,11 +15,12 @@ from services.context_store.ports import Tail
 
 
 class BusConversations:
-    """Implements `HotTail` and `LiveConversations`."""
+    """Implements `HotTail`, `LiveConversations` and `LiveMemory`."""
 
     def __init__(self, bus: Bus, *, tail_timeout_ms: int) -> None:
         self._conversations = Conversations(bus)
         self._tail = LogTail(bus)
+        self._retiring = Retiring(bus)
         self._tail_timeout_s = tail_timeout_ms / 1000
 
     async def read(self, property_id: str, conversation_id: str, *, after: int, limit: int) -> Tail:
@@ -38,3 +40,7 @@ class BusConversations:
     async def append(self, event: Event, context: Mapping[str, str]) -> int:
         """See LiveConversations."""
         return await self._conversations.append(event, context)
+
+    async def retire(self, property_id: str, conversation_id: str, archived: int) -> str:
+        """See LiveMemory."""
+        return (await self._retiring.retire(property_id, conversation_id, archived)).value

@@ -7,16 +7,23 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, select, tuple_
+from sqlalchemy import event, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.context_store.adapters.sql_batch import Batch
-from services.context_store.adapters.sql_schema import SCHEMA, archive_schema, conversations, events, metadata
+from services.context_store.adapters.sql_schema import (
+    SCHEMA,
+    archive_schema,
+    conversations,
+    events,
+    metadata,
+    retirements,
+)
 from services.context_store.domain.rows import Row, Stray
-from services.context_store.ports import Added, ArchiveUnavailable, Kept
+from services.context_store.ports import Added, ArchiveUnavailable, Due, Kept
 
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _BUSY_MS = 5_000
@@ -86,6 +93,28 @@ class SqlArchive:
         async with self._begin() as connection:
             found = await connection.execute(query.order_by(events.c.number).limit(limit))
             return [Row(**row._mapping) for row in found]
+
+    async def due(self, *, before_ms: int, limit: int) -> list[Due]:
+        """See Archive."""
+        table, looked = conversations, retirements
+        joined = table.outerjoin(looked, looked.c.conversation_id == table.c.conversation_id)
+        fresh = select(table, literal(0).label("number")).select_from(joined).where(looked.c.conversation_id.is_(None))
+        again = select(table, looked.c.number).join(looked, looked.c.conversation_id == table.c.conversation_id)
+        again = again.where(looked.c.looked_ms < before_ms).order_by(looked.c.looked_ms)
+        out: list[Due] = []
+        async with self._begin() as connection:
+            for query in (fresh, again):
+                query = query.where(table.c.property_id != "").limit(limit - len(out))
+                out += [Due(_kept(row), row.number) for row in await connection.execute(query)]
+        return out
+
+    async def looked_at(self, conversation_id: str, number: int, now_ms: int) -> None:
+        """See Archive."""
+        values = {"conversation_id": conversation_id, "looked_ms": now_ms, "number": number}
+        statement = self._insert(retirements).values(values)
+        changed = {"looked_ms": now_ms, "number": number}
+        async with self._begin() as connection:
+            await connection.execute(statement.on_conflict_do_update(index_elements=["conversation_id"], set_=changed))
 
     async def ping(self) -> None:
         """See Archive."""

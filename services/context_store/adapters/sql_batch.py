@@ -15,6 +15,7 @@ from services.context_store.ports import Added
 
 _AT_ONCE = 500
 """Rows of one statement: within every database's limit of parameters."""
+_TAKEN = "its number is taken by another event"
 _EVENT_COLUMNS = tuple(column.name for column in events.columns)
 
 
@@ -28,7 +29,8 @@ class Batch:
     async def add(self, rows: Sequence[Row], odd: Sequence[Stray]) -> Added:
         new = [row for part in _parts(rows) for row in await self._add_events(part)]
         taken = await self._taken(rows, new)
-        await self._add_strays([*odd, *taken])
+        aside = [stray(row.conversation_id, row.number, row.body, _TAKEN) for row in taken]
+        await self._add_strays([*odd, *aside])
         by_conversation: dict[str, list[Row]] = {row.conversation_id: [] for row in rows}
         for row in new:
             by_conversation[row.conversation_id].append(row)
@@ -36,7 +38,8 @@ class Batch:
         for conversation_id, mine in by_conversation.items():
             if missing := await self._update(conversation_id, mine):
                 holes[conversation_id] = missing
-        return Added(new, holes, len(odd) + len(taken))
+        conflicts = [(row.conversation_id, row.number) for row in taken]
+        return Added(new, holes, len(odd) + len(taken), conflicts)
 
     async def _add_events(self, rows: Sequence[Row]) -> list[Row]:
         """The rows that were not there yet; the database decides, so that two writers never both add one."""
@@ -51,20 +54,16 @@ class Batch:
                 new.append(row)
         return new
 
-    async def _taken(self, rows: Sequence[Row], new: Sequence[Row]) -> list[Stray]:
+    async def _taken(self, rows: Sequence[Row], new: Sequence[Row]) -> list[Row]:
         """Rows whose place is taken by another body: a log that was set back (a restored Redis). Kept aside."""
         added = {id(row) for row in new}
-        out: list[Stray] = []
+        out: list[Row] = []
         for part in _parts([row for row in rows if id(row) not in added]):
             wanted = [(row.conversation_id, row.number) for row in part]
             key = (events.c.conversation_id, events.c.number)
             query = select(*key, events.c.body).where(tuple_(*key).in_(wanted))
             bodies = {(row[0], row[1]): row[2] for row in await self._connection.execute(query)}
-            out += [
-                stray(row.conversation_id, row.number, row.body, "its number is taken by another event")
-                for row in part
-                if bodies[row.conversation_id, row.number] != row.body
-            ]
+            out += [row for row in part if bodies[row.conversation_id, row.number] != row.body]
         return out
 
     async def _add_strays(self, odd: Sequence[Stray]) -> None:

@@ -41,6 +41,16 @@ events = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+retirements = Table(
+    "retirements",
+    metadata,
+    Column("conversation_id", String(64), primary_key=True),
+    # When it was last looked at whether it rests, and what its last number was then.
+    Column("looked_ms", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Index("retirements_due", "looked_ms"),
+)
+
 strays = Table(
     "strays",
     metadata,

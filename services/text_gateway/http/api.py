@@ -73,7 +73,23 @@ async def send_message(
     accept: Annotated[str, Header()] = "",
     idempotency_key: IdempotencyKey = "",
 ) -> Response | ChatResponse:
-    """Say something as the guest; the answer as JSON, or as events with `Accept: text/event-stream`."""
+    """Say something as the guest; the answer as JSON, or as events with `Accept: text/event-stream`.
+
+    Send an `Idempotency-Key` (printable, 255 characters at most), a new one for every message. Whatever happens to the
+    connection or to this server, the same request with the same key, on any server, is the same turn: it is answered
+    once and the whole answer is told again. Keys are remembered for a day. The same key with another message is
+    refused with 409 `idempotency-conflict`.
+
+    Events: `turn` `{conversationId, turnId, number}`, its id the number of the guest's message; then `chunk`
+    `{conversationId, turnId, offset, text}`, where `offset` is where `text` begins in the answer, in UTF-8 bytes; last
+    `end` `{response, conversationId, turnId, status}` or `error` with a problem as data. A stream that ends with
+    neither was broken off: send the same request again, or follow the conversation's events from after the id of
+    `turn`. Both begin the answer at offset 0 again; skip the bytes that you have.
+
+    Problems to come back with: 429 `busy`, 503 `overloaded`, `bus-unavailable` and `too-many-streams` after
+    `Retry-After` seconds with the same key; 504 `reply-timeout` with the same key; 503 `reply-expired` and 502
+    `reply-failed` with a new one, for that turn is over.
+    """
     ask = body.ask(property_id, idempotency_key)
     if "text/event-stream" not in accept:
         return await _answer(desk, await desk.turns.begin(ask), request)
@@ -96,7 +112,21 @@ async def follow_events(
     last_event_id: Annotated[str, Header()] = "",
     after: str = "",
 ) -> EventStream:
-    """Everything that happens in a conversation, from its beginning or from after `Last-Event-ID`; speech included."""
+    """Everything that happens in a conversation, from its beginning or from after `Last-Event-ID`; speech included.
+
+    `event`: one event of the conversation, its number as id; numbers rise by one. `chunk`: text of a reply while
+    it is made, `{conversationId, turnId, offset, text, end?}`, without an id; `offset` is where `text` begins in the
+    reply of `turnId`, in UTF-8 bytes, and `end` tells how the turn ended. The chunks of a reply, put
+    together, are the `text` of its `reply.generated`, which comes after the last of them.
+
+    To resume, here or on any other server, send the last id as `Last-Event-ID` (or `after`). No event is repeated or
+    left out. A reply of which no `reply.generated` has come begins at offset 0 again: for each `turnId` skip the bytes
+    that you have. `error` is the last of a stream: with the code `slow-reader` what was sent was not read in time;
+    resume. A stream that just ends is resumed, too.
+
+    `archived` `{conversationId, after, until}`: events after the resume point up to `until` are in the store only,
+    which gives them under `/conversations/{id}/events`; the stream goes on after them.
+    """
     if last_event_id and after:
         raise InvalidRequest("send either Last-Event-ID or after")
     point = resume_point(last_event_id or after)
@@ -106,7 +136,7 @@ async def follow_events(
     except BaseException:
         desk.slots.give_back()
         raise
-    frames = event_frames(following, request_id_of(request))
+    frames = event_frames(following, point, request_id_of(request))
 
     def close() -> None:
         following.close()

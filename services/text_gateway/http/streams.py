@@ -55,8 +55,14 @@ async def turn_frames(turns: Turns, turn: Turn, request_id: str) -> AsyncGenerat
         yield _error(error, request_id)
 
 
-async def event_frames(following: Following, request_id: str) -> AsyncGenerator[bytes, None]:
-    """`event` for every event, its number as id, and `chunk` for pieces of replies between them."""
+async def event_frames(following: Following, after: int, request_id: str) -> AsyncGenerator[bytes, None]:
+    """`event` for every event, its number as id, and `chunk` for pieces of replies between them.
+
+    `archived` before them when events after the resume point are in the store only.
+    """
+    if following.retired_to > after:
+        told = {"conversationId": following.conversation_id, "after": after, "until": following.retired_to}
+        yield frame("archived", _encode(told), following.retired_to)
     try:
         async for item in following:
             if isinstance(item, Piece):

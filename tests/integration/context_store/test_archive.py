@@ -108,7 +108,7 @@ async def test_another_event_under_a_taken_number_is_kept_aside(archive: SqlArch
     added = await archive.add([other], [])
     again = await archive.add([other], [])
 
-    assert (added.new, added.strays) == ([], 1)
+    assert (added.new, added.strays, added.conflicts) == ([], 1, [("conv-1", 1)])
     assert again.new == []
     assert [row.body for row in await archive.rows("conv-1", after=0, limit=9)] == [first.body]
     assert _read(archive_url, "SELECT body FROM strays") == [(other.body,)]

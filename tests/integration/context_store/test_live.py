@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,10 +31,12 @@ def bus_settings(url: str) -> BusSettings:
 
 
 @contextlib.asynccontextmanager
-async def running_store(url: str, path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = StoreSettings(port=0, path=path, lag_every_s=0.05, tail_timeout_ms=200)
+async def running_store(
+    url: str, path: Path, now_ms: Callable[[], int] | None = None, **more: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    settings = StoreSettings(**{"port": 0, "path": path, "lag_every_s": 0.05, "tail_timeout_ms": 200, **more})
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    service = asyncio.create_task(run(settings, bus_settings(url), KEYS, stop, bound.set_result))
+    service = asyncio.create_task(run(settings, bus_settings(url), KEYS, stop, bound.set_result, now_ms))
     await asyncio.wait({service, bound}, return_when=asyncio.FIRST_COMPLETED)
     if service.done():
         await service
@@ -52,7 +55,7 @@ class Guest:
         self._bus = Conversations(bus)
         self.conversation_id = ""
 
-    async def open(self) -> None:
+    async def open(self, customer_id: str = "C-1") -> None:
         event = ConversationOpened(
             id=new_id("evt"),
             time_ms=1,
@@ -60,7 +63,7 @@ class Guest:
             conversation_id=new_id("conv"),
             author=Author.SYSTEM,
             channel=Channel.TEXT,
-            customer_id="C-1",
+            customer_id=customer_id,
         )
         self.conversation_id = (await self._bus.open(event, {})).conversation_id
 

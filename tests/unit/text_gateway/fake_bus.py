@@ -91,7 +91,9 @@ class FakeBus:
     async def read(self, property_id: str, conversation_id: str, after: int = 0, count: int = 1_000) -> Snapshot:
         self._check()
         log = self._log(property_id, conversation_id)
-        return Snapshot(self._context[conversation_id], [event for event in log if event.number > after][:count])
+        return Snapshot(
+            self._context[conversation_id], [event for event in log if event.number > after][:count], len(log)
+        )
 
     async def follow(self, property_id: str, conversation_id: str, *, after: int | None = None) -> FakeFollowing:
         self._check()
@@ -148,6 +150,8 @@ class FakeBus:
 
 
 class FakeFollowing:
+    retired_to = 0
+
     def __init__(self, conversation_id: str) -> None:
         self.conversation_id = conversation_id
         self.closed = False
