@@ -65,7 +65,7 @@ class Feed:
                 del self._followers[subscription.conversation_id]
 
     async def _read(self, keys: Keys) -> None:
-        reader = self._bus.reader("feed")
+        reader = self._bus.reader("feed", keys)
         try:
             while True:
                 await reader.connect()

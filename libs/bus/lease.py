@@ -108,7 +108,7 @@ class Reaper:
         """One look at everything; returns how many conversations were handed over."""
         commands, keys = self._bus.commands, self._keys
         clock, leases = await asyncio.gather(
-            commands.send("TIME"), commands.send("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
+            self._bus.at(keys).send("TIME"), commands.send("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
         )
         now = int(clock[0]) * 1000 + int(clock[1]) // 1000
         mended = 0

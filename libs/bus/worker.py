@@ -104,7 +104,7 @@ class Worker:
 
     async def _read_turns(self, shard: _Shard) -> None:
         """Never reads more entries than there are free slots."""
-        reader = self._bus.reader("turns")
+        reader = self._bus.reader("turns", shard.keys)
         share = max(1, self._slots_total // len(self._shards))
         try:
             while True:
@@ -159,7 +159,7 @@ class Worker:
 
     async def _read_cancels(self, shard: _Shard) -> None:
         """The fast path of a cancel; the durable flag catches what is missed here."""
-        reader, stream = self._bus.reader("cancels"), shard.keys.cancels
+        reader, stream = self._bus.reader("cancels", shard.keys), shard.keys.cancels
         newest = await self._bus.commands.send("XREVRANGE", stream, "+", "-", "COUNT", 1)
         after = newest[0][0].decode() if newest else "0-0"
         try:

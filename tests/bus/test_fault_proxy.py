@@ -73,7 +73,7 @@ async def test_replies_that_are_late_keep_their_order(bus: Bus, proxy: FaultProx
     await eventually(lambda: proxy.connections_made)
     proxy.delay_s = 0.0
     quick = bus.commands.send("RPUSH", "list", 2)
-    assert await asyncio.gather(slow, quick) == [1, 2]
+    assert (await slow, await quick) == (1, 2)
 
 
 async def test_a_stopped_proxy_starts_again_on_its_port(bus: Bus, proxy: FaultProxy) -> None:

@@ -18,6 +18,7 @@ from types import TracebackType
 import hiredis
 
 from deploy.local.ports import HOST
+from libs.bus.link import pack
 
 _READ_BYTES = 65_536
 
@@ -172,10 +173,10 @@ class _Pair:
             await self._proxy.pass_on()
             commands.feed(data)
             while self._loss is None and (command := commands.gets()) is not False:
-                self._to_redis.write(hiredis.pack_command(tuple(command)))
+                self._to_redis.write(pack(command))
                 self._loss = self._proxy.take_loss(command)
                 if self._loss:
-                    self._to_redis.write(hiredis.pack_command((b"ECHO", self._loss.mark)))
+                    self._to_redis.write(pack((b"ECHO", self._loss.mark)))
 
     async def _answers(self) -> None:
         loop, seen = asyncio.get_running_loop(), b""
