@@ -1,0 +1,94 @@
+"""Three cluster nodes on loopback, of Redis or Valkey, each with a third of the slots; a slot can be moved."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from redis import Redis
+
+from deploy.local.leash import Leash
+from deploy.local.ports import HOST, free_ports
+from deploy.local.redis_server import RedisBinary, find_redis
+from tests.servers.redis import RedisServer
+from tests.servers.sentinel import wait_for
+
+NODES = 3
+_SLOTS = 16_384
+_OPTIONS = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+
+
+class ClusterRedis:
+    """The nodes, and who has which slot."""
+
+    def __init__(self, nodes: Sequence[RedisServer], bus_ports: Sequence[int]) -> None:
+        self.nodes, self._bus_ports = nodes, bus_ports
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"{HOST}:{node.port}" for node in self.nodes)
+
+    def start_all(self) -> None:
+        """Returns when every node takes commands."""
+        for index, node in enumerate(self.nodes):
+            node.start()
+            first, last = _SLOTS * index // NODES, _SLOTS * (index + 1) // NODES - 1
+            node.ask(f"CLUSTER SET-CONFIG-EPOCH {index + 1}")
+            assert node.ask(f"CLUSTER ADDSLOTSRANGE {first} {last}").startswith(b"+OK")
+        for node, bus_port in zip(self.nodes[1:], self._bus_ports[1:], strict=True):
+            self.nodes[0].ask(f"CLUSTER MEET {HOST} {node.port} {bus_port}")
+        for node in self.nodes:
+            wait_for(partial(_whole, node), "the cluster does not come together")
+
+    def stop_all(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+    def node_of(self, slot: int) -> RedisServer:
+        """Who serves a slot, by the word of the first node."""
+        with Redis(port=self.nodes[0].port) as redis:
+            for first, last, master, *_ in redis.execute_command("CLUSTER SLOTS"):
+                if first <= slot <= last:
+                    return next(node for node in self.nodes if node.port == master[1])
+        raise LookupError(f"nobody serves slot {slot}")
+
+    def move_slot(self, slot: int) -> RedisServer:
+        """Move a slot with its keys to the next node, as `redis-cli --cluster reshard` does; answers the new one."""
+        source = self.node_of(slot)
+        target = self.nodes[(self.nodes.index(source) + 1) % NODES]
+        with Redis(port=source.port) as here, Redis(port=target.port) as there:
+            source_id, target_id = (one.execute_command("CLUSTER MYID").decode() for one in (here, there))
+            there.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
+            here.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
+            while keys := here.execute_command("CLUSTER GETKEYSINSLOT", slot, 10):
+                here.execute_command("MIGRATE", HOST, target.port, "", 0, 5_000, "KEYS", *keys)
+            for one in (there, here):
+                one.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+        return target
+
+
+def _whole(node: RedisServer) -> bool:
+    told = node.ask("CLUSTER INFO")
+    return b"cluster_state:ok" in told and b"cluster_known_nodes:%d" % NODES in told
+
+
+@contextmanager
+def running_cluster(*, binary: RedisBinary | None = None) -> Iterator[ClusterRedis]:
+    """Three nodes, gone at the end."""
+    leash, found, bus_ports = Leash(), binary or find_redis(), free_ports(NODES)
+    with tempfile.TemporaryDirectory(prefix="botel-cluster-") as root:
+        nodes = []
+        for index, bus_port in enumerate(bus_ports):
+            directory = Path(root) / str(index)
+            directory.mkdir()
+            nodes.append(RedisServer(found, directory, leash, options=[*_OPTIONS, "--cluster-port", str(bus_port)]))
+        cluster = ClusterRedis(nodes, bus_ports)
+        try:
+            cluster.start_all()
+            yield cluster
+        finally:
+            cluster.stop_all()
+            leash.close()
