@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from redis.exceptions import ResponseError
 
+from libs.bus.commands import Commands
 from libs.bus.link import Link, LinkDown, Part, pack
 from libs.bus.observer import Observer
 from libs.bus.refusals import typed
@@ -92,3 +93,17 @@ class Reader:
     def _lose(self, reason: str) -> None:
         if self._reply and not self._reply.done():
             self._reply.set_exception(LinkDown(reason))
+
+
+async def resume_point(commands: Commands, stream: str, after: str) -> str:
+    """Where to go on reading by XREAD after a new connection: `after`, or the beginning if the stream's ids went back.
+
+    Redis was emptied, or has lost its last writes and its clock is behind: what is added then has lower ids, and a
+    reader that waits for higher ones would wait for long. What it reads twice must be harmless.
+    """
+    newest = await commands.send("XREVRANGE", stream, "+", "-", "COUNT", 1)
+    return after if newest and _order(newest[0][0].decode()) >= _order(after) else "0-0"
+
+
+def _order(entry_id: str) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split("-")))

@@ -19,7 +19,7 @@ from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
 from libs.bus.queue import TurnQueue, parse_activation
-from libs.bus.reader import Entry, Reader
+from libs.bus.reader import Entry, Reader, resume_point
 from libs.bus.slots import Slots
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
@@ -164,7 +164,9 @@ class Worker:
         after = newest[0][0].decode() if newest else "0-0"
         try:
             while True:
-                await reader.connect()
+                if not reader.connected:
+                    await reader.connect()
+                    after = await resume_point(self._bus.at(shard.keys), stream, after)
                 with contextlib.suppress(LinkDown):
                     for entry in await reader.read({stream: after}, 64):
                         after = entry.id
