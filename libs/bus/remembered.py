@@ -29,11 +29,13 @@ class Remembered:
         self._events.append((number, hash(body)))
 
     def agreed(self, log: Mapping[int, bytes]) -> int:
-        """The last number of which the log says the same; the one before the oldest, when it never does."""
-        for number, known in reversed(self._events):
-            if number in log and hash(log[number]) == known:
-                return number
-        return self.oldest - 1
+        """The last number up to which the log says the same; what came after the two parted may well agree again."""
+        upto = self.oldest - 1
+        for number, known in self._events:
+            if number not in log or hash(log[number]) != known:
+                break
+            upto = number
+        return upto
 
     def forget_after(self, number: int) -> None:
         """What came after was not kept by Redis."""

@@ -1,4 +1,4 @@
-"""Redis comes back with less than it had: followers, readers and the store's group are ahead of it and must not stall."""
+"""Redis comes back with less than it had: followers, readers and the store's group are ahead and must not stall."""
 
 from __future__ import annotations
 

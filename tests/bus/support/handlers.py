@@ -65,7 +65,7 @@ class Led:
 
 
 class Halting:
-    """Says the guest's message again and waits half way until `go` is set. Whoever comes after goes on from the draft."""
+    """Says the guest's message again and waits half way until `go` is set. A successor goes on from the draft."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
