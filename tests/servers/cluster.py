@@ -55,19 +55,48 @@ class ClusterRedis:
                     return next(node for node in self.nodes if node.port == master[1])
         raise LookupError(f"nobody serves slot {slot}")
 
-    def move_slot(self, slot: int) -> RedisServer:
-        """Move a slot with its keys to the next node, as `redis-cli --cluster reshard` does; answers the new one."""
+    def move_slot(self, slot: int) -> None:
+        """Move a slot with its keys to the next node, as `redis-cli --cluster reshard` does."""
+        self.begin_move(slot).finish()
+
+    def begin_move(self, slot: int) -> SlotMove:
+        """Half of it: some keys are here, some there."""
         source = self.node_of(slot)
         target = self.nodes[(self.nodes.index(source) + 1) % NODES]
-        with Redis(port=source.port) as here, Redis(port=target.port) as there:
-            source_id, target_id = (one.execute_command("CLUSTER MYID").decode() for one in (here, there))
-            there.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
-            here.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
-            while keys := here.execute_command("CLUSTER GETKEYSINSLOT", slot, 10):
-                here.execute_command("MIGRATE", HOST, target.port, "", 0, 5_000, "KEYS", *keys)
-            for one in (there, here):
-                one.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
-        return target
+        move = SlotMove(slot, source.port, target.port)
+        move.begin()
+        return move
+
+
+class SlotMove:
+    """A slot on its way from one node to another."""
+
+    def __init__(self, slot: int, source: int, target: int) -> None:
+        self._slot, self._target = slot, target
+        self._here, self._there = Redis(port=source), Redis(port=target)
+        self._source_id, self._target_id = (
+            one.execute_command("CLUSTER MYID").decode() for one in (self._here, self._there)
+        )
+
+    def begin(self) -> None:
+        """Declare it, and move the first key."""
+        self._there.execute_command("CLUSTER SETSLOT", self._slot, "IMPORTING", self._source_id)
+        self._here.execute_command("CLUSTER SETSLOT", self._slot, "MIGRATING", self._target_id)
+        self._move_keys(1)
+
+    def finish(self) -> None:
+        """Move the rest, and tell every node whose it is now."""
+        while self._move_keys(50):
+            pass
+        for one in (self._there, self._here):
+            one.execute_command("CLUSTER SETSLOT", self._slot, "NODE", self._target_id)
+            one.close()
+
+    def _move_keys(self, count: int) -> bool:
+        keys = self._here.execute_command("CLUSTER GETKEYSINSLOT", self._slot, count)
+        if keys:
+            self._here.execute_command("MIGRATE", HOST, self._target, "", 0, 5_000, "KEYS", *keys)
+        return bool(keys)
 
 
 def _whole(node: RedisServer) -> bool:
