@@ -1,4 +1,7 @@
-"""Fixtures of every suite. `redis_url` is an empty real Redis; `redis_server` the server behind it."""
+"""Fixtures of every suite. `redis_url` is an empty real Redis; `redis_server` the server behind it.
+
+What kind of Redis that is, BOTEL_TEST_REDIS says: see tests.servers.chosen.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.chosen import running_chosen
+from tests.servers.redis import RedisServer
 from tests.suites import pytest_configure
 
 __all__ = ["pytest_configure"]
@@ -14,13 +18,13 @@ __all__ = ["pytest_configure"]
 
 @pytest.fixture(scope="session")
 def _redis_session() -> Iterator[RedisServer]:
-    with running_redis() as server:
+    with running_chosen() as server:
         yield server
 
 
 @pytest.fixture
 def redis_server(_redis_session: RedisServer) -> RedisServer:
-    """The session's server, empty. A test that stops it makes one of its own with `running_redis`."""
+    """The session's server, empty. A test that stops it makes one of its own with `running_chosen`."""
     _redis_session.flush()
     return _redis_session
 
@@ -32,7 +36,13 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture
+def direct_url(redis_server: RedisServer) -> str:
+    """The same, for clients that know one server only: of the master, where there are sentinels."""
+    return redis_server.direct_url
+
+
+@pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """A server that this test may stop and start again; it keeps its data over that."""
-    with running_redis(durable=True) as server:
+    with running_chosen(durable=True) as server:
         yield server

@@ -1,7 +1,11 @@
-"""The bus of one process: its command connection, its shards, and readers on demand."""
+"""The bus of one process: its command connection, its shards, and readers on demand.
+
+With a cluster each shard has a command connection of its own, to its node; else one connection serves all.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from types import TracebackType
@@ -9,9 +13,12 @@ from types import TracebackType
 from redis.exceptions import ResponseError
 
 from libs.bus.commands import Commands
+from libs.bus.deployment import Shape, parse_deployment
 from libs.bus.observer import NullObserver, Observer
 from libs.bus.reader import Reader
+from libs.bus.router import ShardedCommands, shard_of_key, slot_of
 from libs.bus.scripts import load_scripts
+from libs.bus.servers import find_server
 from libs.bus.settings import BusSettings
 from libs.contracts.chunks import EventCopy
 from libs.contracts.keys import Keys, shard_of
@@ -32,14 +39,25 @@ class Bus:
         self.shards = tuple(Keys(shard) for shard in range(settings.shards))
         self.local_gateways: dict[str, Callable[[EventCopy], None]] = {}
         """Feeds of this process, by gateway id: copies of events that it writes itself need not go through Redis."""
-        self.commands = Commands(settings, self.observer, load_scripts(), name)
+        cluster = parse_deployment(settings.redis_url.get_secret_value()).shape is Shape.CLUSTER
+        self._servers = [find_server(settings, slot_of(keys)) for keys in (self.shards if cluster else self.shards[:1])]
+        made = [Commands(settings, self.observer, load_scripts(), name, server) for server in self._servers]
+        self.commands: Commands | ShardedCommands = ShardedCommands(made) if cluster else made[0]
 
     def keys(self, property_id: str) -> Keys:
         """The key names of the property's shard."""
         return self.shards[shard_of(property_id, len(self.shards))]
 
-    def reader(self, purpose: str) -> Reader:
-        return Reader(self.settings, self.observer, f"{self.name}-{purpose}")
+    def at(self, keys: Keys) -> Commands:
+        """The command connection of one shard: for commands that name no key, such as TIME."""
+        if isinstance(self.commands, ShardedCommands):
+            return self.commands.shards[shard_of_key(keys.prefix)]
+        return self.commands
+
+    def reader(self, purpose: str, keys: Keys | None = None) -> Reader:
+        """A connection for blocking reads of one shard; without keys of the first, which has all without a cluster."""
+        server = self._servers[shard_of_key(keys.prefix) if keys and len(self._servers) > 1 else 0]
+        return Reader(self.settings, self.observer, f"{self.name}-{purpose}", server)
 
     async def ensure_group(self, stream: str, group: str) -> None:
         """Make a consumer group that begins at the stream's first entry; the stream too, if it is not there."""
@@ -50,8 +68,8 @@ class Bus:
                 raise
 
     async def ping(self) -> None:
-        """`BusUnavailable` when Redis does not answer."""
-        await self.commands.send("PING")
+        """`BusUnavailable` when Redis, or the node of some shard, does not answer."""
+        await asyncio.gather(*(self.at(keys).send("PING") for keys in self.shards))
 
     async def start(self) -> None:
         await self.commands.start()

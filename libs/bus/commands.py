@@ -1,4 +1,4 @@
-"""One ordered, pipelined command connection.
+"""One ordered, pipelined command connection to the server of a shard; without a cluster one server has all.
 
 What is called in one turn of the event loop is written together in the next; nothing waits for the replies of what was
 written before, and the server sees the commands in the order in which they were called. After a broken connection
@@ -17,14 +17,16 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from libs.bus.link import Link, LinkDown, Part, pack
+from libs.bus.link import Link, Part, pack
 from libs.bus.observer import Observer
+from libs.bus.refusals import typed
 from libs.bus.scripts import Script
+from libs.bus.servers import Server
 from libs.bus.settings import BusSettings
-from libs.contracts.errors import BusUnavailable
+from libs.contracts.errors import BusDenied, BusUnavailable
 
-_RETRY_S = 0.5
-"""How long one try to connect may take."""
+_LOOK_S = 0.2
+"""How often, while Redis is away, commands that have waited too long are looked for."""
 
 
 class _Command:
@@ -43,18 +45,24 @@ class _Command:
 class Commands:
     """Call scripts and plain commands. `start` before use, `close` after."""
 
-    def __init__(self, settings: BusSettings, observer: Observer, scripts: Mapping[str, Script], name: str) -> None:
+    def __init__(
+        self, settings: BusSettings, observer: Observer, scripts: Mapping[str, Script], name: str, server: Server
+    ) -> None:
         self._timeout_s = settings.command_timeout_ms / 1000
         self._observer = observer
         self._prefixes = {name: (b"EVALSHA", one.sha.encode()) for name, one in scripts.items()}
         self._loads = [pack((b"SCRIPT", b"LOAD", one.text)) for one in scripts.values()]
-        self._link = Link(settings, observer, name=name, on_reply=self._take, on_lost=self._lose)
+        self._link = Link(server, observer, name=name, on_reply=self._take, on_lost=self._lose)
         self._queue: deque[_Command] = deque()
         """Not yet written."""
         self._sent: deque[_Command] = deque()
         """Written, in the order of the replies to come."""
-        self._scripts_lost = False
+        self._scripts_lost = True
         """The scripts are to be written before the queue."""
+        self._load_error: Exception | None = None
+        """Why Redis did not take a script."""
+        self.connects = 0
+        """How often the connection was made: a higher number may mean another server, or one that lost writes."""
         self._flush_due = False
         self._heard = 0.0
         self._broken = asyncio.Event()
@@ -82,7 +90,7 @@ class Commands:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
         self._link.close()
-        self._fail((*self._sent, *self._queue), "the bus was closed")
+        self._fail((*self._sent, *self._queue), BusUnavailable, "the bus was closed")
 
     def call(self, script: str, keys: Sequence[Part], args: Sequence[Part]) -> asyncio.Future[Any]:
         """Queue a script. The reply is Redis's, with bytes for strings."""
@@ -120,6 +128,7 @@ class Commands:
         self._link.write(b"".join([one.packed for one in commands]))
 
     def _load(self) -> Iterable[_Command]:
+        self._load_error = None
         return [_Command("SCRIPT", packed, None, 0.0) for packed in self._loads]
 
     def _take(self, reply: Any) -> None:
@@ -127,13 +136,18 @@ class Commands:
         one = self._sent.popleft()
         self._heard = now = time.monotonic()
         future = one.future
-        if future is None or future.done():
+        if future is None:
+            if isinstance(reply, ResponseError):
+                self._load_error = typed(reply)
+        elif future.done():
             return
-        if isinstance(reply, ResponseError):
-            if str(reply).startswith("NOSCRIPT"):  # Redis lost its script cache: the command did nothing
+        elif isinstance(reply, ResponseError):
+            if not str(reply).startswith("NOSCRIPT"):
+                future.set_exception(typed(reply))
+            elif self._load_error:
+                future.set_exception(self._load_error)
+            else:  # Redis lost its script cache: the command did nothing
                 self._send_again(one)
-            else:
-                future.set_exception(_typed(reply))
         else:
             self._observer.script(one.name, (now - one.since) * 1000)
             future.set_result(reply)
@@ -142,7 +156,7 @@ class Commands:
         """With everything that was called after it: nothing is done before what was called earlier."""
         owed = [one for one in (first, *self._sent) if one.wanted]
         late = [one for one in owed if one.since < time.monotonic() - self._timeout_s]
-        self._fail(late, "Redis does not keep its scripts")
+        self._fail(late, BusUnavailable, "Redis does not keep its scripts")
         self._sent = deque(_Command(one.name, b"", None, 0.0) for one in self._sent)  # their replies come all the same
         self._queue.extendleft(one for one in reversed(owed) if one.wanted)
         self._scripts_lost = True
@@ -153,6 +167,7 @@ class Commands:
         owed = [one for one in self._sent if one.wanted]
         self._sent.clear()
         self._queue.extendleft(reversed(owed))
+        self._scripts_lost = True  # it may be another server that serves next
         self._reason = reason
         self._broken.set()
 
@@ -164,33 +179,30 @@ class Commands:
                     await self._broken.wait()
             if self._sent and time.monotonic() - self._heard > self._timeout_s:
                 self._link.drop("no reply in time")
+            if self._link.connected and self._link.outdated:
+                self._link.drop("another server is the master now")
             if self._broken.is_set():
                 self._broken.clear()
                 await self._reconnect()
 
     async def _reconnect(self) -> None:
-        """Connect again; meanwhile fail what has waited too long."""
-        while not self._link.connected:
-            limit = time.monotonic() - self._timeout_s
-            self._fail([one for one in self._queue if one.since < limit], self._reason)
-            self._queue = deque(one for one in self._queue if one.wanted)
-            with contextlib.suppress(TimeoutError, LinkDown):
-                async with asyncio.timeout(min(self._timeout_s, _RETRY_S)):
-                    await self._connect()
+        """Connect again; meanwhile fail what has waited too long, and all when Redis does not let us in."""
+        connecting = asyncio.create_task(self._link.connect(), name="bus-connects")
+        try:
+            while not connecting.done():
+                limit = time.monotonic() - self._timeout_s
+                self._fail([one for one in self._queue if one.since < limit], BusUnavailable, self._reason)
+                if self._link.denied:
+                    self._fail(self._queue, BusDenied, self._link.denied.detail)
+                self._queue = deque(one for one in self._queue if one.wanted)
+                await asyncio.wait({connecting}, timeout=min(_LOOK_S, self._timeout_s / 4))
+            await connecting
+        finally:
+            connecting.cancel()
+        self.connects += 1
         self._flush()
 
-    async def _connect(self) -> None:
-        await self._link.connect()
-        self._sent.extend(self._load())
-        self._heard = time.monotonic()
-        self._link.write(b"".join(self._loads))
-
-    def _fail(self, commands: Iterable[_Command], reason: str) -> None:
+    def _fail(self, commands: Iterable[_Command], error: type[BusUnavailable], reason: str) -> None:
         for one in commands:
             if one.future is not None and not one.future.done():
-                one.future.set_exception(BusUnavailable(reason))
-
-
-def _typed(error: ResponseError) -> Exception:
-    """What a caller can act on: out of memory, or a disk that is full, is 'later'; anything else is a bug."""
-    return BusUnavailable(f"Redis refused: {error}") if str(error).startswith(("OOM", "MISCONF")) else error
+                one.future.set_exception(error(reason))

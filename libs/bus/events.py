@@ -61,7 +61,7 @@ class EventConsumer:
 
     async def _consume(self, keys: Keys) -> None:
         await self._ensure_group(keys)
-        reader, pending, adopted = self._bus.reader(self._group), True, 0.0
+        reader, pending, adopted = self._bus.reader(self._group, keys), True, 0.0
         try:
             while True:
                 fresh = not reader.connected

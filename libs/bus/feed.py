@@ -17,7 +17,7 @@ from typing import Any
 from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
-from libs.bus.reader import Entry, Reader
+from libs.bus.reader import Entry, Reader, resume_point
 from libs.bus.subscription import Subscription
 from libs.contracts.chunks import Chunk, EventCopy, decode_chunk
 from libs.contracts.errors import BusUnavailable, MalformedMessage
@@ -65,11 +65,15 @@ class Feed:
                 del self._followers[subscription.conversation_id]
 
     async def _read(self, keys: Keys) -> None:
-        reader = self._bus.reader("feed")
+        reader = self._bus.reader("feed", keys)
         try:
+            stream = keys.chunks(self.gateway_id)
             while True:
-                await reader.connect()
-                await self._read_once(reader, keys.chunks(self.gateway_id))
+                if not reader.connected:
+                    await reader.connect()
+                    with contextlib.suppress(BusUnavailable):  # then the poll heals what is missed
+                        self._after[stream] = await resume_point(self._bus.at(keys), stream, self._after[stream])
+                await self._read_once(reader, stream)
         finally:
             await reader.close()
 
@@ -96,15 +100,22 @@ class Feed:
         """Renew subscriptions, and look for events whose hint was lost."""
         settings = self._bus.settings
         rounds = max(1, settings.subscription_ms // 3 // settings.poll_ms)
-        turn = 0
+        turn, verified = 0, self._connects()
         while True:
             await asyncio.sleep(settings.poll_ms / 1000)
             turn += 1
             followers = [one for group in self._followers.values() for one in group]
+            connects = self._connects()
+            look = {"renew": turn % rounds == 0, "verify": connects != verified}
             try:
-                await asyncio.gather(*(one.check(renew=turn % rounds == 0) for one in followers), *self._keep_streams())
+                await asyncio.gather(*(one.check(**look) for one in followers), *self._keep_streams())
+                verified = connects
             except BusUnavailable as error:
                 _log.warning("poll left out", extra={"reason": error.detail})
+
+    def _connects(self) -> int:
+        """Changes when a connection was made again: another server may serve, or one that lost its last writes."""
+        return sum(self._bus.at(keys).connects for keys in self._bus.shards)
 
     def _keep_streams(self) -> list[asyncio.Future[Any]]:
         """The last commit for a gateway that is gone lets its stream run out: not ours."""

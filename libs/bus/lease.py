@@ -122,7 +122,7 @@ class Reaper:
         """When the lease of every other worker runs out, and what time it is: both by Redis's clock."""
         commands, keys = self._bus.commands, self._keys
         clock, scores = await asyncio.gather(
-            commands.send("TIME"), commands.send("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
+            self._bus.at(keys).send("TIME"), commands.send("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
         )
         leases = {worker.decode(): float(until) for worker, until in zip(scores[::2], scores[1::2], strict=True)}
         leases.pop(self._worker, None)

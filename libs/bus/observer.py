@@ -30,7 +30,7 @@ class Observer(Protocol):
         """A cancel was recorded: running, queued, done or early."""
 
     def healed(self, what: str) -> None:
-        """A follower mended a gap: log or draft."""
+        """A follower mended a gap (log, draft), or went back with a log that lost its last events (lost writes)."""
 
     def script(self, name: str, ms: float) -> None:
         """A script call, from queueing to reply."""

@@ -1,4 +1,4 @@
-"""A dedicated connection for one blocking read at a time, its socket timeout above its BLOCK."""
+"""A dedicated connection for one blocking read at a time, its silence limit above its BLOCK."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 from redis.exceptions import ResponseError
 
+from libs.bus.commands import Commands
 from libs.bus.link import Link, LinkDown, Part, pack
 from libs.bus.observer import Observer
+from libs.bus.refusals import typed
+from libs.bus.servers import Server
 from libs.bus.settings import BusSettings
 
 _GRACE_S = 3.0
@@ -25,12 +28,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """XREAD and XREADGROUP. Raises `LinkDown` when the connection breaks; `connect` then makes it again."""
+    """XREAD and XREADGROUP. Raises `LinkDown` when the connection breaks; `connect` then makes it again.
 
-    def __init__(self, settings: BusSettings, observer: Observer, name: str) -> None:
+    A server that this process has left for another one, after a failover, is left by its readers too.
+    """
+
+    def __init__(self, settings: BusSettings, observer: Observer, name: str, server: Server) -> None:
         self._block_ms = settings.block_ms
         self._timeout_s = settings.block_ms / 1000 + _GRACE_S
-        self._link = Link(settings, observer, name=name, on_reply=self._take, on_lost=self._lose)
+        self._link = Link(server, observer, name=name, on_reply=self._take, on_lost=self._lose)
         self._reply: asyncio.Future[Any] | None = None
 
     @property
@@ -57,6 +63,9 @@ class Reader:
         )
 
     async def _exchange(self, parts: Sequence[Part]) -> list[Entry]:
+        if self._link.outdated:
+            self._link.close()
+            raise LinkDown("another server is the master now")
         self._link.write(pack(parts))
         loop = asyncio.get_running_loop()
         self._reply = loop.create_future()
@@ -69,7 +78,7 @@ class Reader:
         finally:
             silence.cancel()
         if isinstance(reply, ResponseError):
-            raise reply
+            raise typed(reply)
         return [
             Entry(stream.decode(), entry_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
             for stream, entries in reply or []
@@ -84,3 +93,17 @@ class Reader:
     def _lose(self, reason: str) -> None:
         if self._reply and not self._reply.done():
             self._reply.set_exception(LinkDown(reason))
+
+
+async def resume_point(commands: Commands, stream: str, after: str) -> str:
+    """Where to go on reading by XREAD after a new connection: `after`, or the beginning if the stream's ids went back.
+
+    Redis was emptied, or has lost its last writes and its clock is behind: what is added then has lower ids, and a
+    reader that waits for higher ones would wait for long. What it reads twice must be harmless.
+    """
+    newest = await commands.send("XREVRANGE", stream, "+", "-", "COUNT", 1)
+    return after if newest and _order(newest[0][0].decode()) >= _order(after) else "0-0"
+
+
+def _order(entry_id: str) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split("-")))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.bus.deployment import parse_deployment
 from libs.contracts import limits
 
 
 class BusSettings(BaseSettings):
     """Environment: REDIS_URL, and BOTEL_BUS_* for the rest."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_BUS_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix="BOTEL_BUS_", populate_by_name=True, extra="ignore", hide_input_in_errors=True
+    )
 
     redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), validation_alias="REDIS_URL")
+    """One server, sentinels or a cluster: see libs.bus.deployment."""
     shards: int = Field(default=1, ge=1, le=1024)
     """More than one only for Redis Cluster."""
     command_timeout_ms: int = Field(default=5_000, ge=50)
@@ -42,3 +46,9 @@ class BusSettings(BaseSettings):
     """Turns of one conversation that a worker answers in a row while others wait."""
     log_tail: int = Field(default=400, ge=1)
     """Events of a conversation that a claim reads with it."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_deployment(cls, value: SecretStr) -> SecretStr:
+        parse_deployment(value.get_secret_value())
+        return value

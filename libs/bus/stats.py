@@ -47,7 +47,7 @@ async def read_stats(bus: Bus) -> list[ShardStats]:
 
 
 async def _shard(bus: Bus, keys: Keys) -> ShardStats:
-    clock = await bus.commands.send("TIME")
+    clock = await bus.at(keys).send("TIME")
     now = int(clock[0]) * 1000 + int(clock[1]) // 1000
     wanted = [(keys.turns, TURN_GROUP), *((keys.events, group) for group in EVENT_GROUPS)]
     groups = await asyncio.gather(*(_group(bus, stream, group, now) for stream, group in wanted))

@@ -12,6 +12,7 @@ import msgspec
 
 from libs.bus.bus import Bus
 from libs.bus.log import number_of
+from libs.bus.remembered import Remembered
 from libs.bus.stitch import Fit, Stitch
 from libs.contracts.chunks import Chunk, EventCopy
 from libs.contracts.codec import decode
@@ -63,6 +64,7 @@ class Subscription:
         self._number = 0
         self._floor = 0
         """Chunks of earlier epochs are of replies that had ended when this began: no news."""
+        self._remembered = Remembered()
         self._stitches: dict[str, Stitch] = {}
         self._incoming: asyncio.Queue[Chunk | EventCopy | int] = asyncio.Queue()
         self._outgoing: asyncio.Queue[tuple[Item | Exception | None, int]] = asyncio.Queue()
@@ -117,16 +119,39 @@ class Subscription:
         self._in_order = False
         self._incoming.put_nowait(item)
 
-    async def check(self, *, renew: bool) -> None:
-        """Look for events whose hint was lost. A conversation that is gone ends the iteration with its error."""
+    async def check(self, *, renew: bool, verify: bool = False) -> None:
+        """Look for events whose hint was lost. A conversation that is gone ends the iteration with its error.
+
+        `verify`: Redis may have lost its last writes. When the log went back, the events that it has instead are
+        handed out: their numbers come a second time.
+        """
         number = None if renew else await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n")
         try:
             last = int(number) if number else (await self._renew())[0]  # none: retired, or Redis was emptied
         except UnknownConversation as error:
             self._fail(error)
             return
+        if verify or last < self._number:
+            await self._verify(last)
         if last > self._number:
             self.push(last)
+
+    async def _verify(self, last: int) -> None:
+        """Go back to where the log and what was handed out say the same."""
+        number, oldest = self._number, self._remembered.oldest or self._number
+        log = self._keys.log(self.conversation_id)
+        entries = await self._bus.commands.send("XRANGE", log, f"{oldest}-0", f"{number}-0")
+        if not entries and last >= number:
+            return  # retired: the archive has it
+        agreed = self._remembered.agreed({number_of(entry_id): fields[1] for entry_id, fields in entries})
+        if not self._remembered.oldest:
+            agreed = number  # resumed, and nothing came since
+        agreed = min(agreed, last)
+        if agreed < number <= self._number:
+            _log.warning("log went back", extra={"conversation_id": self.conversation_id, "number": agreed})
+            self._bus.observer.healed("lost writes")
+            self._remembered.forget_after(agreed)
+            self._number = agreed
 
     def close(self) -> None:
         """Stop following; the iteration ends."""
@@ -221,6 +246,7 @@ class Subscription:
 
     def _hand_out(self, number: int, body: bytes) -> None:
         self._number = number
+        self._remembered.add(number, body)
         try:
             event = decode(body, number)
         except MalformedMessage as error:

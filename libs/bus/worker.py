@@ -19,7 +19,7 @@ from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
 from libs.bus.queue import TurnQueue, parse_activation
-from libs.bus.reader import Entry, Reader
+from libs.bus.reader import Entry, Reader, resume_point
 from libs.bus.slots import Slots
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
@@ -104,7 +104,7 @@ class Worker:
 
     async def _read_turns(self, shard: _Shard) -> None:
         """Never reads more entries than there are free slots."""
-        reader = self._bus.reader("turns")
+        reader = self._bus.reader("turns", shard.keys)
         share = max(1, self._slots_total // len(self._shards))
         try:
             while True:
@@ -159,12 +159,14 @@ class Worker:
 
     async def _read_cancels(self, shard: _Shard) -> None:
         """The fast path of a cancel; the durable flag catches what is missed here."""
-        reader, stream = self._bus.reader("cancels"), shard.keys.cancels
+        reader, stream = self._bus.reader("cancels", shard.keys), shard.keys.cancels
         newest = await self._bus.commands.send("XREVRANGE", stream, "+", "-", "COUNT", 1)
         after = newest[0][0].decode() if newest else "0-0"
         try:
             while True:
-                await reader.connect()
+                if not reader.connected:
+                    await reader.connect()
+                    after = await resume_point(self._bus.at(shard.keys), stream, after)
                 with contextlib.suppress(LinkDown):
                     for entry in await reader.read({stream: after}, 64):
                         after = entry.id

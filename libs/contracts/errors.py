@@ -70,6 +70,20 @@ class BusUnavailable(BotelError):
     advice = "Redis did not answer: repeat with the same idempotency key."
 
 
+class BusFull(BusUnavailable):
+    """Redis has no memory left (OOM) or cannot write its disk (MISCONF): it reads, and refuses what writes."""
+
+    retry = Retry.LATER
+    advice = "Redis takes no writes: give it memory or disk. Nothing was written; try again in a moment."
+
+
+class BusDenied(BusUnavailable):
+    """Nothing was written, and nothing will be before somebody corrects REDIS_URL or the user's rights."""
+
+    retry = Retry.NEVER
+    advice = "Redis refuses the user, the password or their rights: correct REDIS_URL."
+
+
 class MalformedMessage(BotelError):
     code = "malformed"
     advice = "The message does not decode: it is kept as a dead letter with this reason."

@@ -12,9 +12,9 @@ from tests.bus.support.stage import Stage
 
 
 @pytest.fixture
-def calls(redis_url: str) -> Iterator[Calls]:
+def calls(direct_url: str) -> Iterator[Calls]:
     """The scripts, on an empty Redis with the brain's group."""
-    with connect(redis_url) as redis:
+    with connect(direct_url) as redis:
         made = Calls(redis)
         redis.xgroup_create(made.keys.turns, "brain", "0", mkstream=True)
         yield made

@@ -49,7 +49,7 @@ async def test_a_turn_that_comes_before_the_commit_reply_is_answered_at_once(red
     # given: a worker that would get an unclaimed entry back from others only much later
     settings = BusSettings(redis_url=SecretStr(redis_url), unclaimed_ms=60_000)
     async with Bus(settings) as brain_bus, Bus(settings) as bus, Feed(bus, "gw-1") as feed:
-        late = LateCommits(brain_bus.commands)
+        late = LateCommits(brain_bus.at(brain_bus.shards[0]))
         brain_bus.commands = late  # type: ignore[assignment]
         worker = Worker(brain_bus, "brain-1", echo, slots=4)
         await worker.start()

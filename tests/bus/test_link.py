@@ -8,13 +8,15 @@ import pytest
 
 from libs.bus.observer import NullObserver
 from libs.bus.reader import Reader
+from libs.bus.servers import find_server
 from libs.bus.settings import BusSettings
 
 
 @pytest.mark.parametrize("ticks", range(14))
 async def test_a_cancelled_reader_went_on_reading(redis_url: str, ticks: int) -> None:
     """Whatever it was doing when the cancellation came: connecting, sending, waiting for the reply."""
-    reader = Reader(BusSettings(redis_url=redis_url, block_ms=60_000), NullObserver(), "test")
+    settings = BusSettings(redis_url=redis_url, block_ms=60_000)
+    reader = Reader(settings, NullObserver(), "test", find_server(settings))
 
     async def read_on() -> None:
         while True:

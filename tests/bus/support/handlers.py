@@ -62,3 +62,28 @@ class Led:
 
     def _queue(self, turn_id: str) -> asyncio.Queue[str | Done | Callable[[Turn], Awaitable[None]]]:
         return self._orders.setdefault(turn_id, asyncio.Queue())
+
+
+class Halting:
+    """Says the guest's message again and waits half way until `go` is set. A successor goes on from the draft."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    @staticmethod
+    def half(text: str) -> str:
+        """What it says before it waits."""
+        words = text.split(" ")
+        return " ".join(words[: len(words) // 2]) + " "
+
+    async def __call__(self, turn: Turn) -> AsyncGenerator[str | Done, None]:
+        text = turn.message.text
+        half = len(self.half(text).encode())
+        if turn.offset < half:
+            yield text.encode()[turn.offset : half].decode()
+        await self.go.wait()
+        words = text.encode()[turn.offset :].decode().split(" ")
+        for index, word in enumerate(words):
+            yield word if index == len(words) - 1 else word + " "
+            await asyncio.sleep(0)
+        yield Done(model="halting")

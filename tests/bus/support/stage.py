@@ -14,6 +14,7 @@ from libs.bus.handler import Handler
 from libs.bus.observer import Observer
 from libs.bus.settings import BusSettings
 from libs.bus.worker import Worker
+from libs.contracts.events import AnyEvent
 from libs.contracts.keys import Keys
 from tests.bus.support.conversation import PROPERTY, message, opened
 from tests.bus.support.listening import Listener
@@ -74,8 +75,11 @@ class Stage:
     async def feed(self, name: str = "g1", observer: Observer | None = None, **settings: Any) -> Feed:
         return await self._stack.enter_async_context(Feed(await self.new_bus(name, observer, **settings), name))
 
-    async def listen(self, feed: Feed, conversation: str, *, after: int | None = None) -> Listener:
-        listener = Listener(await feed.follow(PROPERTY, conversation, after=after), after)
+    async def listen(
+        self, feed: Feed, conversation: str, *, after: int | None = None, may_go_back: bool = False
+    ) -> Listener:
+        followed = await feed.follow(PROPERTY, conversation, after=after)
+        listener = Listener(followed, after, may_go_back=may_go_back)
         self._listeners.append(listener)
         return listener
 
@@ -109,6 +113,12 @@ class Stage:
             {name.decode(): value.decode(errors="replace") for name, value in zip(f[::2], f[1::2], strict=True)}
             for _, f in entries
         ]
+
+    async def history(self, conversation: str) -> list[AnyEvent]:
+        """The conversation's log, whose numbers have no gap."""
+        events = (await self.conversations.read(PROPERTY, conversation)).events
+        assert [event.number for event in events] == list(range(1, len(events) + 1))
+        return events
 
     async def at_rest(self, *conversations: str) -> None:
         """Until every named conversation is idle and no entry is pending."""
