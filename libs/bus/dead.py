@@ -118,7 +118,7 @@ async def reject(
 
 async def redis_ms(bus: Bus) -> int:
     """Redis's clock, the only one that counts, in Unix milliseconds."""
-    seconds, microseconds = await bus.commands.send("TIME")
+    seconds, microseconds = await bus.at(bus.shards[0]).send("TIME")
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
