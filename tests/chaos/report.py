@@ -36,7 +36,7 @@ def figures(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "zombies": ledger.zombies,
         "places": {place.value: ledger.by_place()[place] for place in Place},
         "faults": dict(sorted(ledger.by_fault().items())),
-        "recovery_s": spread(recoveries(before, transcript)),
+        "recovery_s": spread([seconds - plan.token_s for seconds in recoveries(before, transcript)]),
         "redis_s": {name: spread(waits) for name, waits in sorted(silences(late, transcript).items())},
     }
 
