@@ -14,26 +14,15 @@ import msgspec
 from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler
 from libs.bus.lease import Reaper
+from libs.bus.outcome import fitting, message_of, so_far
 from libs.bus.queue import Claimed, Committed, TurnQueue
 from libs.bus.run import Run
-from libs.contracts.codec import encode
-from libs.contracts.errors import BusUnavailable, TooLarge
-from libs.contracts.events import (
-    Author,
-    Channel,
-    MessageReceived,
-    ReplyGenerated,
-    ReplyStatus,
-    ReplyTimings,
-)
+from libs.contracts.errors import BusUnavailable
+from libs.contracts.events import Author, ReplyGenerated, ReplyStatus, ReplyTimings
 from libs.contracts.keys import Keys
-from libs.contracts.limits import MAX_EVENT_BYTES
-from libs.contracts.turns import Activation, Grant, Verdict
+from libs.contracts.turns import Activation, Verdict
 
 _log = logging.getLogger(__name__)
-_CUT_CHARS = MAX_EVENT_BYTES // 8
-"""Fits whatever the characters are: JSON writes one as six bytes at most."""
-
 _UNRUN = {
     Verdict.CANCELLED: (ReplyStatus.CANCELLED, "cancelled before it was answered"),
     Verdict.EXPIRED: (ReplyStatus.EXPIRED, "not begun before its deadline"),
@@ -67,6 +56,7 @@ class Answering:
         self._bus, self._keys, self._worker, self._handler = bus, keys, worker_id, handler
         self._renew = renew
         self._queue = TurnQueue(bus, keys, worker_id)
+        self._reaper = Reaper(bus, keys, worker_id)
         self._now_ms = now_ms
         self.runs: dict[str, Run | None] = {}
         """None between a claim being sent and the run being known."""
@@ -75,7 +65,7 @@ class Answering:
         self._withdrawn: dict[str, str] = {}
         """Turn cancelled while its run was not known yet, by conversation."""
         self.draining = False
-        """No further turn is taken in place."""
+        """No further turn is taken; one that is given up is handed over at once."""
 
     def answers(self, entry_id: str) -> bool:
         """Whether this entry is being answered."""
@@ -93,12 +83,18 @@ class Answering:
         """Take the conversation and answer its turns until it rests, is handed over or is lost to another run."""
         conversation = activation.conversation_id
         try:
-            if not await self._free(activation):
+            free = not self.draining and await self._free(activation)
+            if self.draining:
+                await self._reaper.put_back(activation.entry_id)
+            if not free or self.draining:
                 return
             busy = self._busy[conversation] = _Busy(activation.entry_id)
             self.runs[conversation] = None
             try:
                 await self._take(activation)
+            except asyncio.CancelledError:
+                await self._hand_over(conversation)
+                raise
             finally:
                 del self.runs[conversation], self._busy[conversation]
                 self._withdrawn.pop(conversation, None)
@@ -120,6 +116,13 @@ class Answering:
             await busy.over.wait()
         return True
 
+    async def _hand_over(self, conversation: str) -> None:
+        """The grace period is over: others need not wait until all that this worker runs has ended."""
+        run = self.runs[conversation]
+        if self.draining and run:
+            with contextlib.suppress(BusUnavailable):
+                await self._reaper.give_back(conversation, run.grant.epoch)
+
     async def _take(self, activation: Activation) -> None:
         conversation, started = activation.conversation_id, time.monotonic()
         try:
@@ -134,8 +137,8 @@ class Answering:
             # What broke may break every worker that tries: it costs an attempt, so that the turn ends as a dead letter.
             _log.exception("answering failed", extra={"conversation_id": conversation})
             epoch = await self._bus.commands.send("HGET", self._keys.conv(conversation), "ep")
-            reaper = Reaper(self._bus, self._keys, self._worker)
-            await reaper.give_back(conversation, int(epoch or 0), refund=False, why=f"failed: {type(error).__name__}")
+            why = f"failed: {type(error).__name__}"
+            await self._reaper.give_back(conversation, int(epoch or 0), refund=False, why=why)
 
     async def _claim(self, activation: Activation, token: str) -> Claimed | str:
         claimed = await self._queue.claim(activation, token)
@@ -156,7 +159,7 @@ class Answering:
         grant = claimed.grant
         queue_ms = max(0.0, self._now_ms() - grant.item.accepted_ms)
         self._bus.observer.claimed(grant.verdict.value, queue_ms, grant.attempt)
-        message = _message_of(claimed)
+        message = message_of(claimed)
         run = Run(self._bus, self._keys, self._worker, grant, message, claimed.events, claimed.context)
         self.runs[grant.conversation_id] = run
         if self._withdrawn.pop(grant.conversation_id, "") == grant.item.turn_id:
@@ -185,11 +188,11 @@ class Answering:
             raise
         except Exception as error:
             if cap.expired():
-                return ReplyStatus.FAILED, Done(reason="took longer than any turn may")
+                return ReplyStatus.FAILED, so_far(run.done, "took longer than any turn may")
             if not run.stopped:
                 _log.exception("handler failed", extra={"turn_id": run.grant.item.turn_id})
-                return ReplyStatus.FAILED, Done(reason=type(error).__name__)
-            done = Done()
+                return ReplyStatus.FAILED, so_far(run.done, type(error).__name__)
+            done = so_far(run.done)
         if run.stopped in _ENDS:
             return _ENDS[run.stopped], msgspec.structs.replace(done, reason=run.stopped)
         if run.stopped:
@@ -217,7 +220,7 @@ class Answering:
                 return committed
 
     async def _commit(self, run: Run, reply: ReplyGenerated, offset: int, words: bytes, budget: int) -> Committed:
-        reply = _fitting(reply)
+        reply = fitting(reply)
         committed = await self._queue.commit(
             run.grant,
             reply.status,
@@ -256,36 +259,3 @@ class Answering:
             usage=done.usage,
             timings=timings,
         )
-
-
-def _fitting(reply: ReplyGenerated) -> ReplyGenerated:
-    """The event, or one with the beginning of the text: escaped, a draft within its limit may be past an event's."""
-    try:
-        encode(reply)
-    except TooLarge:
-        return msgspec.structs.replace(reply, text=reply.text[:_CUT_CHARS], reason="the text is cut to fit an event")
-    return reply
-
-
-def _message_of(claimed: Claimed) -> MessageReceived:
-    """The head turn's message: the log has it, at the number that the mailbox names."""
-    item = claimed.grant.item
-    for event in reversed(claimed.events):
-        if event.number in (item.number, 0) and isinstance(event, MessageReceived) and event.turn_id == item.turn_id:
-            return event
-    return _lost_message(claimed.grant, claimed.context)
-
-
-def _lost_message(grant: Grant, context: dict[str, str]) -> MessageReceived:
-    """A message that does not decode, or lies beyond the log tail: an empty one, so that the turn still ends."""
-    return MessageReceived(
-        id=grant.item.turn_id,
-        time_ms=grant.item.accepted_ms,
-        property_id=context.get("property_id", ""),
-        conversation_id=grant.conversation_id,
-        author=Author.GUEST,
-        channel=Channel.TEXT,
-        turn_id=grant.item.turn_id,
-        text="",
-        number=grant.item.number,
-    )

@@ -1,7 +1,8 @@
 """What a brain gives the bus, and what the bus gives a brain.
 
-A handler is a generator: it yields pieces of the reply as text, and last one `Done`. It does no I/O of the bus itself;
-the worker publishes every yield, fenced. Tests drive it by hand.
+A handler is a generator: it yields pieces of the reply as text, and last one `Done`. It may yield a `Done` before, with
+what it knows so far: of a reply that is stopped, that is kept. It does no I/O of the bus itself; the worker publishes
+every yield, fenced. Tests drive it by hand.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class TurnStopped(BotelError):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """The last yield of a handler: what is known of the reply besides its text."""
+    """What is known of the reply besides its text; the last one counts."""
 
     model: str = ""
     usage: Usage | None = None

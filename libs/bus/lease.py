@@ -143,6 +143,16 @@ class Reaper:
         """
         return await self._reap(conversation, self._worker, "", epoch=epoch, refund=refund, why=why)
 
+    async def put_back(self, entry_id: str) -> None:
+        """An activation that this worker has read and will not claim: others need not wait until that is noticed."""
+        await self._reap_entry(entry_id, self._worker, unclaimed_ms=0)
+
+    async def put_back_all(self, answers: Callable[[str], bool]) -> None:
+        """All of them, those included that were read over a connection which broke; not what it `answers`."""
+        for entry_id, *_ in await self._pending("-", "+", 1_000, self._worker):
+            if not answers(entry_id.decode()):
+                await self.put_back(entry_id.decode())
+
     async def hand_over_all(self) -> None:
         """Hand over everything that this worker still owns, and forget it."""
         send, keys = self._bus.commands.send, self._keys
@@ -189,7 +199,7 @@ class Reaper:
             return []
         return pending
 
-    async def _reap_entry(self, entry_id: str, consumer: str) -> bool:
+    async def _reap_entry(self, entry_id: str, consumer: str, unclaimed_ms: int | None = None) -> bool:
         entries = await self._bus.commands.send("XRANGE", self._keys.turns, entry_id, entry_id)
         fields = dict(zip(entries[0][1][::2], entries[0][1][1::2], strict=True)) if entries else {}
         try:
@@ -197,12 +207,22 @@ class Reaper:
         except MalformedMessage as error:  # its reader died over it, or it was deleted by hand
             await self._queue.reject(entry_id, fields, error.detail)
             return False
-        return await self._reap(conversation, consumer, entry_id) in ("revived", "unclaimed")
+        reaped = await self._reap(conversation, consumer, entry_id, unclaimed_ms=unclaimed_ms)
+        return reaped in ("revived", "unclaimed")
 
     async def _reap(
-        self, conversation: str, worker: str, entry_id: str, *, epoch: int = 0, refund: bool = False, why: str = ""
+        self,
+        conversation: str,
+        worker: str,
+        entry_id: str,
+        *,
+        epoch: int = 0,
+        refund: bool = False,
+        why: str = "",
+        unclaimed_ms: int | None = None,
     ) -> str:
         keys, settings = self._keys, self._bus.settings
+        idle = settings.unclaimed_ms if unclaimed_ms is None else unclaimed_ms
         given = [epoch or "", "1" if refund else "", why]
         reaped = self._bus.commands.call(
             "reap",
@@ -214,7 +234,7 @@ class Reaper:
                 keys.mail(conversation),
                 keys.log(conversation),
             ],
-            [conversation, worker, entry_id, settings.unclaimed_ms, settings.run_cap_ms, *given],
+            [conversation, worker, entry_id, idle, settings.run_cap_ms, *given],
         )
         try:
             reply = await reaped

@@ -51,6 +51,8 @@ class Run:
         self._task: asyncio.Task[Done] | None = None
         self.stopped = ""
         """Why nothing more is said: cancelled, fenced, lapsed, full, given up, ...; '' while all is well."""
+        self.done = Done()
+        """What the handler has told of its reply so far."""
         self.started = time.monotonic()
 
     # What the handler sees
@@ -190,16 +192,15 @@ class Run:
         return self._version
 
     async def _drive(self, handler: Handler) -> Done:
-        done = Done()
         async with contextlib.aclosing(handler(self)) as steps:
             async for step in steps:
                 if self.stopped:
                     raise TurnStopped(self.stopped)
                 if isinstance(step, Done):
-                    done = step
+                    self.done = step
                 elif step:
                     self._take(step.encode())
-        return done
+        return self.done
 
     def _take(self, words: bytes) -> None:
         """Only whole yields are taken, so that no character is ever cut."""
@@ -272,9 +273,20 @@ class Run:
         sent.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
 
     async def _settle(self) -> None:
-        """The handler has closed, and a side effect that has begun ends and is journalled, before the turn ends."""
+        """The handler has closed, and a side effect that has begun ends and is journalled, before the turn ends.
+
+        Whoever hastens this hastens the handler; nobody cuts a side effect in two.
+        """
+        hastened = False
         while left := [task for task in (self._task, *self._effects) if task and not task.done()]:
-            await asyncio.gather(*left, return_exceptions=True)
+            try:
+                await asyncio.wait(left)
+            except asyncio.CancelledError:
+                hastened = True
+                if self._task:
+                    self._task.cancel()
+        if hastened:
+            raise asyncio.CancelledError
 
 
 async def _await(work: Callable[[], Awaitable[T]]) -> T:

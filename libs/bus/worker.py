@@ -90,6 +90,9 @@ class Worker:
         for shard in self._shards:
             shard.drain()
         await _end([loop for loop in self._loops if loop.get_name().startswith("turns ")])
+        for shard in self._shards:
+            with contextlib.suppress(BusUnavailable, ResponseError):
+                await shard.put_back()
         if self._answers:
             await asyncio.wait(self._answers, timeout=grace_s)
         await _end(list(self._answers))
@@ -214,8 +217,12 @@ class _Shard:
         self._answering.cancel(conversation, turn)
 
     def drain(self) -> None:
-        """Take no further turn in place."""
+        """Claim nothing more, and take no further turn in place."""
         self._answering.draining = True
+
+    async def put_back(self) -> None:
+        """What was read and not claimed, for others to claim."""
+        await self.reaper.put_back_all(self._answering.answers)
 
     def lapse(self) -> None:
         """The lease is lost: whatever runs here may run elsewhere by now."""

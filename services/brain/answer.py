@@ -69,6 +69,8 @@ class Concierge:
                 async for said in pieces:
                     if words := reply.take(said):
                         yield words
+                    if said.usage:  # known message by message; a turn that is stopped keeps what it has cost so far
+                        yield reply.done(self._model_name)
             if words := reply.rest():
                 yield words
             yield reply.done(self._model_name)

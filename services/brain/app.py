@@ -41,7 +41,7 @@ TRACE_FLUSH_S = 5.0
 
 
 async def run() -> None:
-    """Run a brain until SIGTERM or SIGINT; running answers may end within the drain time."""
+    """Run a brain until SIGTERM or SIGINT; running answers may end within the drain time, or until a second signal."""
     brain, model, watch = BrainSettings(), ModelSettings(), ObservabilitySettings()
     worker_id = new_id("brain")
     configure(watch, service="brain", worker_id=worker_id)
@@ -58,7 +58,8 @@ async def run() -> None:
 
 async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, Any, None]], drain_s: float) -> None:
     """Work until told to stop or until something breaks. Redis may come later: health tells that it is missing."""
-    stopping = asyncio.create_task(_stop_signal())
+    signals = _Signals()
+    stopping = asyncio.create_task(signals.first.wait())
     starting = asyncio.create_task(worker.start())
     tasks = [stopping, starting, *map(asyncio.create_task, side)]
     try:
@@ -70,7 +71,7 @@ async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, A
         health.drain()
         _log.info("brain drains", extra={"in_flight": worker.in_flight})
         if starting.done() and not starting.exception():
-            await worker.drain(drain_s)
+            await _drain(worker, drain_s, signals)
     finally:
         for task in tasks:
             task.cancel()
@@ -138,9 +139,26 @@ def _leases(worker: Worker) -> Check:
     return check
 
 
-async def _stop_signal() -> None:
-    """Returns on the first SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    await stopped.wait()
+async def _drain(worker: Worker, drain_s: float, signals: _Signals) -> None:
+    """A second signal ends the grace period; a side effect that has begun ends in any case, within its timeout."""
+    draining, again = asyncio.create_task(worker.drain(drain_s)), asyncio.create_task(signals.second.wait())
+    await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+    if draining.done():
+        return draining.result()
+    _log.info("brain hastens", extra={"in_flight": worker.in_flight})
+    draining.cancel()
+    await asyncio.gather(draining, return_exceptions=True)
+    await worker.drain(0)
+
+
+class _Signals:
+    """SIGTERM and SIGINT, the first and the next one."""
+
+    def __init__(self) -> None:
+        self.first, self.second = asyncio.Event(), asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, self._came)
+
+    def _came(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
