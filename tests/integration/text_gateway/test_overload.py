@@ -47,7 +47,7 @@ async def test_more_guests_wait_than_may_the_next_is_told_at_once_and_nothing_is
 ) -> None:
     crowded = bus_settings(redis_url).model_copy(update={"max_waiting": 2})
     concierge = Concierge()
-    async with asyncio.timeout(60), running_gateway(redis_url, crowded) as gateway, Bus(crowded) as bus:
+    async with asyncio.timeout(300), running_gateway(redis_url, crowded) as gateway, Bus(crowded) as bus:
         waiting = [asyncio.create_task(say(gateway, f"C-{number}")) for number in range(2)]
         await eventually(lambda: bus.commands.send("XLEN", bus.shards[0].turns), lambda length: length == 2)
 
@@ -65,7 +65,7 @@ async def test_more_guests_wait_than_may_the_next_is_told_at_once_and_nothing_is
 
 async def test_with_no_brain_at_all_the_client_is_answered_and_the_turn_expires_once(redis_url: str) -> None:
     concierge, key = Concierge(), {"Idempotency-Key": "k"}
-    async with asyncio.timeout(60), running_gateway(redis_url, turn_deadline_ms=200, reply_timeout_s=0.5) as gateway:
+    async with asyncio.timeout(300), running_gateway(redis_url, turn_deadline_ms=200, reply_timeout_s=0.5) as gateway:
         answer = await say(gateway, "C-1", **key)
         assert (answer.status_code, answer.json()["code"]) == (504, "reply-timeout")
         assert answer.json()["retry"] == "same-id"
@@ -81,7 +81,8 @@ async def test_with_no_brain_at_all_the_client_is_answered_and_the_turn_expires_
             over = await eventually(expired, lambda answer: answer.status_code != 504)
             assert (over.status_code, over.json()["code"]) == (503, "reply-expired")
             assert over.headers["Retry-After"] == "2"
-            again = await say(gateway, "C-1", "Hello again")
+            async with running_gateway(redis_url) as patient:
+                again = await say(patient, "C-1", "Hello again")
             assert again.json()["response"] == "You said Hello again"
     assert concierge.asked == ["Hello again"]
     messages, ends = await turns_of(redis_url, again.json()["conversationId"])
@@ -90,7 +91,7 @@ async def test_with_no_brain_at_all_the_client_is_answered_and_the_turn_expires_
 
 async def test_with_no_brain_for_a_while_the_turn_is_answered_once_to_whoever_comes_back(redis_url: str) -> None:
     concierge, key = Concierge(), {"Idempotency-Key": "k"}
-    async with asyncio.timeout(60), running_gateway(redis_url, reply_timeout_s=0.3) as gateway:
+    async with asyncio.timeout(300), running_gateway(redis_url, reply_timeout_s=0.3) as gateway:
         assert (await say(gateway, "C-1", **key)).status_code == 504
         async with running_brain(redis_url, concierge):
 
@@ -108,8 +109,8 @@ async def test_a_redis_that_says_nothing_is_a_typed_answer_in_time_and_the_turn_
 ) -> None:
     """Redis hangs with the connection open; what it was sent it does when it wakes up."""
     concierge, key = Concierge(), {"Idempotency-Key": "k"}
-    async with asyncio.timeout(60), running_gateway(own_redis.url) as gateway:
-        assert (await gateway.client.get("/readyz")).status_code == 200
+    async with asyncio.timeout(300), running_gateway(own_redis.url) as gateway:
+        await eventually(lambda: gateway.client.get("/readyz"), lambda answer: answer.status_code == 200)
         os.kill(own_redis.pid, signal.SIGSTOP)
         refused = await say(gateway, "C-1", **key, **headers)
         ready = await gateway.client.get("/readyz")
@@ -135,7 +136,7 @@ async def test_redis_gone_in_the_middle_of_a_reply_is_a_timeout_and_later_the_wh
 ) -> None:
     key: dict[str, Any] = {"Idempotency-Key": "k"}
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(300),
         running_gateway(own_redis.url, reply_timeout_s=1.5) as gateway,
         running_brain(own_redis.url, concierge),
     ):
@@ -155,7 +156,7 @@ async def test_redis_gone_in_the_middle_of_a_reply_is_a_timeout_and_later_the_wh
         async def answered() -> httpx.Response:
             return await say(gateway, "C-1", **key)
 
-        whole = await eventually(answered, lambda answer: answer.status_code == 200, within_s=30)
+        whole = await eventually(answered, lambda answer: answer.status_code == 200)
     assert whole.json()["response"] == "You said Hi"
     messages, ends = await turns_of(own_redis.url, whole.json()["conversationId"])
     assert (messages, ends) == (["Hi"], ["finished"])

@@ -57,7 +57,7 @@ async def running_voice(count: int, redis_url: str, **env: str) -> AsyncIterator
         gateways = [await _start(redis_url, http, env) for _ in range(count)]
         try:
             for gateway in gateways:
-                await eventually(gateway.readiness, lambda ready: ready[0] == 200, within_s=60)
+                await eventually(gateway.readiness, lambda ready: ready[0] == 200, within_s=120)
             yield gateways
         finally:
             for gateway in gateways:

@@ -27,7 +27,7 @@ from tests.servers.redis import RedisServer
 
 QUESTION = "what time is breakfast served on monday"
 GUEST = CallerIdentity(property_id="harbour", customer_id="guest-1")
-PATIENCE = CallSettings(greeting="", first_words_s=1.5, filler_s=5)
+PATIENCE = CallSettings(greeting="", first_words_s=4, filler_s=30)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def test_the_call_hears_that_there_is_no_answer_and_then_has_one(
         if fault == "redis away":
             own_redis.stop()
         call.say(QUESTION)
-        first = await call.until(events.Heard)
+        first = await call.until(events.Heard, timeout_s=60)
         assert (first.heard, first.complete) == (NO_ANSWER, True)
 
         if fault == "redis away":
@@ -85,7 +85,7 @@ async def test_the_call_hears_that_there_is_no_answer_and_then_has_one(
             await eventually(lambda: ended(bus, first.turn_id, fault), within_s=30)
             before = len(call.told)
             call.say(QUESTION)
-            second = await call.until(events.Heard, after=before)
+            second = await call.until(events.Heard, after=before, timeout_s=60)
     assert second.heard == f"You said {QUESTION}"
     assert answered.asked.count(QUESTION) == 1, "what was excused is not answered any more"
     replies = [event for event in await log(bus) if isinstance(event, ReplyGenerated)]
