@@ -17,6 +17,7 @@ from tests.integration.text_gateway.processes import GatewayProcess, running_gat
 from tests.integration.text_gateway.reader import Reader
 
 GUEST = {"propertyId": "harbour", "customerId": "C-1"}
+GUEST_SAYS = {**GUEST, "message": "Breakfast?"}
 WORDS = ["Früh", "stück ", "gibt ", "es ", "ab ", "7 ", "Uhr", " — ", "im ", "Garten", "zimmer."]
 """Letters of more than one byte, so that counting letters instead of bytes shows."""
 
@@ -133,6 +134,36 @@ async def test_the_same_key_on_another_gateway_is_the_same_turn_and_the_whole_re
         "message.received",
         "reply.generated",
     ]
+    assert concierge.asked == ["Breakfast?"]
+
+
+async def test_the_same_key_while_the_reply_is_still_made_tells_it_from_the_beginning(
+    gateways: list[GatewayProcess], concierge: Reciter
+) -> None:
+    first, second = gateways
+    reader = Reader()
+    async with asyncio.timeout(300):
+        saying = asyncio.create_task(reader.post(first.client, GUEST_SAYS, "k-1"))
+
+        async def began() -> bool:
+            return has(4, reader)
+
+        await eventually(began)
+        await first.kill()
+        assert not await saying
+        offsets: list[int] = []
+
+        def watch(item: Received) -> bool:
+            offsets.extend([item.data["offset"]] if item.event == "chunk" else [])
+            concierge.more.release()
+            return False
+
+        concierge.more.release()
+        assert await reader.post(second.client, GUEST_SAYS, "k-1", watch)
+
+    assert offsets[0] == 0
+    assert reader.end["response"] == "".join(WORDS)
+    assert list(reader.texts) == [reader.end["turnId"]]
     assert concierge.asked == ["Breakfast?"]
 
 
