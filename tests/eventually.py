@@ -10,7 +10,7 @@ T = TypeVar("T")
 _EVERY_S = 0.01
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], until: Callable[[T], bool] = bool, *, within_s: float = 10) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], until: Callable[[T], bool] = bool, *, within_s: float = 30) -> T:
     """Ask until the answer will do; fails with the last answer when it does not in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

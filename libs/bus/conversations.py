@@ -26,6 +26,8 @@ from libs.contracts.ids import check_id, identity_of
 from libs.contracts.keys import Keys
 from libs.contracts.limits import MAX_EVENT_BYTES
 
+_STREAM_MS = 3_600_000
+
 
 class Opened(msgspec.Struct, frozen=True):
     conversation_id: str
@@ -166,6 +168,8 @@ class Conversations:
                 "XADD", stream, "MAXLEN", "~", cap, "*", "c", conversation, "n", number, "b", body
             )
             sent.add_done_callback(_ignore)
+            # A gateway that died before its first reply renews nothing: what is written to it must not stay for ever.
+            self._bus.commands.send("PEXPIRE", stream, _STREAM_MS, "NX").add_done_callback(_ignore)
 
 
 def _ignore(sent: asyncio.Future[Any]) -> None:

@@ -27,7 +27,7 @@ from libs.observability.settings import ObservabilitySettings
 from libs.process import settle
 from services.brain.agent import Agent, OwnAgent, load_agent
 from services.brain.answer import Concierge, wall_clock
-from services.brain.earlier import earlier_events
+from services.brain.earlier import EarlierEvents, earlier_events
 from services.brain.models import address, http_client, make_model, model_name
 from services.brain.pms.distant import DistantPms
 from services.brain.pms.retrying import RetryingReads
@@ -47,9 +47,17 @@ async def run() -> None:
     configure(watch, service="brain", worker_id=worker_id)
     registry = process_registry("brain", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
-        bus_settings = BusSettings()
-        concierge = await stack.enter_async_context(concierge_of(brain, model, log_tail=bus_settings.log_tail))
-        bus = await stack.enter_async_context(Bus(bus_settings, BusMetrics(registry), worker_id))
+        settings = BusSettings()
+        earlier = await stack.enter_async_context(
+            earlier_events(
+                brain.store_url,
+                brain.store_keys.get_secret_value(),
+                limit=settings.log_tail,
+                timeout_s=brain.store_timeout_s,
+            )
+        )
+        concierge = await stack.enter_async_context(concierge_of(brain, model, earlier))
+        bus = await stack.enter_async_context(Bus(settings, BusMetrics(registry), worker_id))
         worker = Worker(bus, worker_id, concierge.answer, slots=brain.slots)
         health = Health(registry, {"redis": bus.ping, "leases": _leases(worker)})
         side = [serve_health(health, host=watch.health_host, port=watch.health_port), LoopLag(registry).run()]
@@ -82,11 +90,10 @@ async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, A
 
 
 @contextlib.asynccontextmanager
-async def concierge_of(brain: BrainSettings, model: ModelSettings, *, log_tail: int = 400) -> AsyncIterator[Concierge]:
-    """The handler with all that it needs, closed at the end. Raises a typed error if a setting does not work.
-
-    `log_tail`: events of a conversation that a turn is answered with, at most.
-    """
+async def concierge_of(
+    brain: BrainSettings, model: ModelSettings, earlier: EarlierEvents | None = None
+) -> AsyncIterator[Concierge]:
+    """The handler with all that it needs, closed at the end. Raises a typed error if a setting does not work."""
     today = wall_clock().astimezone(ZoneInfo(TIMEZONE)).date()
     pms = await SqlitePms.open(brain.hotel_path, harbour(today), wall_clock)
     http = http_client(model)
@@ -96,16 +103,14 @@ async def concierge_of(brain: BrainSettings, model: ModelSettings, *, log_tail: 
         else:
             agent = OwnAgent(make_model(model, http), tool_timeout_s=brain.tool_timeout_s)
             await _warm(http, address(model))
-        keys = brain.store_keys.get_secret_value()
-        async with earlier_events(brain.store_url, keys, limit=log_tail, timeout_s=brain.store_timeout_s) as earlier:
-            yield Concierge(
-                agent,
-                RetryingReads(DistantPms(pms, brain.pms_latency_s) if brain.pms_latency_s else pms),
-                model_name=brain.agent or model_name(model),
-                clock=wall_clock,
-                tool_timeout_s=brain.tool_timeout_s,
-                earlier=earlier,
-            )
+        yield Concierge(
+            agent,
+            RetryingReads(DistantPms(pms, brain.pms_latency_s) if brain.pms_latency_s else pms),
+            model_name=brain.agent or model_name(model),
+            clock=wall_clock,
+            tool_timeout_s=brain.tool_timeout_s,
+            earlier=earlier,
+        )
     finally:
         await http.aclose()
         await pms.close()

@@ -90,8 +90,8 @@ class Archive(Protocol):
     async def due(self, *, before_ms: int, limit: int) -> list[Due]:
         """Conversations not looked at since `before_ms`, those never looked at first."""
 
-    async def looked_at(self, conversation_id: str, number: int, now_ms: int) -> None:
-        """Its last number was `number` then. `due` leaves it out for as long again."""
+    async def looked_at(self, numbers: Mapping[str, int], now_ms: int) -> None:
+        """These conversations had these last numbers then. `due` leaves them out for as long again."""
 
     async def ping(self) -> None:
         """Returns when the database answers."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from libs.contracts.errors import BusUnavailable, UnknownConversation
 from services.context_store.domain.rows import Row, Stray, row_of
@@ -56,11 +56,25 @@ class Retirer:
         """One batch of those that are due; how many were looked at."""
         now = self._now_ms()
         due = await self._archive.due(before_ms=now - self._idle_ms, limit=_BATCH)
-        for one in due:
-            if one.number == one.kept.last_number:
-                self._on_retired(await self._retire(one.kept))
-            await self._archive.looked_at(one.kept.conversation_id, one.kept.last_number, now)
+        resting = [one.kept for one in due if one.number == one.kept.last_number]
+        await self._looked_at([one.kept for one in due if one.number != one.kept.last_number], now)
+        for kept in resting:
+            self._on_retired(await self._try(kept))
+            await self._looked_at([kept], now)
         return len(due)
+
+    async def _looked_at(self, seen: Sequence[Kept], now: int) -> None:
+        await self._archive.looked_at({one.conversation_id: one.last_number for one in seen}, now)
+
+    async def _try(self, kept: Kept) -> str:
+        """One that cannot be retired for whatever reason of its own does not hold up the others."""
+        try:
+            return await self._retire(kept)
+        except (BusUnavailable, ArchiveUnavailable):
+            raise
+        except Exception:
+            _log.exception("not retired", extra={"conversation_id": kept.conversation_id})
+            return "failed"
 
     async def _retire(self, kept: Kept) -> str:
         try:

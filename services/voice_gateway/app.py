@@ -97,7 +97,7 @@ def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door) -> He
             raise BusUnavailable("the feed has stopped")
 
     Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(lambda: door.calls)
-    return Health(registry, {"redis": bus.ping, "feed": feeding})
+    return Health(registry, {"redis": bus.ping, "feed": feeding, "lines": door.check})
 
 
 def _check_loopback(host: str) -> None:

@@ -7,8 +7,9 @@ customer_id, reservation_id or conversation_id). From then on
   without a pause, silence included, so that the n-th sample received is sample n of the call;
 - text frames from the server are call events (`events.AnyCallEvent`), in step with the audio; the client sends none.
 
-The first event is `ready`, or `refused` with a stable code, after which the server closes. There is no guest
-authentication: the door listens on loopback only.
+The first event is `ready`, or `refused`: a stable `code`, a `detail`, and in `retry` whether to call again. Then the
+server closes, with 1013 (try again later) when a later call may be taken (`no-line-free`, `bus-unavailable`), else with
+1008. There is no guest authentication: the door listens on loopback only.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from libs.contracts.errors import BotelError, InvalidRequest
+from libs.contracts.errors import BotelError, InvalidRequest, Retry
 from services.voice_gateway.audio import Overrun
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
@@ -60,6 +61,10 @@ class Door:
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/call", self._handle)]
+
+    async def check(self) -> None:
+        """For readiness: `NoLineFree` when the next caller would be turned away."""
+        self._check_free()
 
     async def drain(self, grace_s: float) -> None:
         """Take no more calls; those on the line may end by themselves within the grace period."""
@@ -197,4 +202,6 @@ async def _refuse(socket: web.WebSocketResponse, error: BotelError) -> None:
     body = {"type": "refused", "code": error.code, "detail": error.detail, "retry": error.retry.value}
     with contextlib.suppress(ConnectionError, RuntimeError):  # gone, or cut off for what it sent
         await socket.send_str(json.dumps(body))
-    await socket.close()
+    later = error.retry is not Retry.NEVER
+    code = WSCloseCode.TRY_AGAIN_LATER if later else WSCloseCode.POLICY_VIOLATION
+    await socket.close(code=code, message=error.code.encode())

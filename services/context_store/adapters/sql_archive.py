@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +108,15 @@ class SqlArchive:
                 out += [Due(_kept(row), row.number) for row in await connection.execute(query)]
         return out
 
-    async def looked_at(self, conversation_id: str, number: int, now_ms: int) -> None:
+    async def looked_at(self, numbers: Mapping[str, int], now_ms: int) -> None:
         """See Archive."""
-        values = {"conversation_id": conversation_id, "looked_ms": now_ms, "number": number}
-        statement = self._insert(retirements).values(values)
-        changed = {"looked_ms": now_ms, "number": number}
+        values = [{"conversation_id": one, "looked_ms": now_ms, "number": number} for one, number in numbers.items()]
+        if not values:
+            return
+        insert = self._insert(retirements).values(values)
+        changed = {name: insert.excluded[name] for name in ("looked_ms", "number")}
         async with self._begin() as connection:
-            await connection.execute(statement.on_conflict_do_update(index_elements=["conversation_id"], set_=changed))
+            await connection.execute(insert.on_conflict_do_update(index_elements=["conversation_id"], set_=changed))
 
     async def ping(self) -> None:
         """See Archive."""

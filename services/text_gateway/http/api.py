@@ -120,9 +120,10 @@ async def follow_events(
     together, are the `text` of its `reply.generated`, which comes after the last of them.
 
     To resume, here or on any other server, send the last id as `Last-Event-ID` (or `after`). No event is repeated or
-    left out. A reply of which no `reply.generated` has come begins at offset 0 again: for each `turnId` skip the bytes
-    that you have. `error` is the last of a stream: with the code `slow-reader` what was sent was not read in time;
-    resume. A stream that just ends is resumed, too.
+    left out. (Redis set back by a failover: the numbers that it lost are given again, to other events with other ids.)
+    A reply of which no `reply.generated` has come begins at offset 0 again: for each `turnId` skip the bytes that you
+    have. `error` is the last of a stream: with the code `slow-reader` what was sent was not read in time; resume. A
+    stream that just ends is resumed, too.
 
     `archived` `{conversationId, after, until}`: events after the resume point up to `until` are in the store only,
     which gives them under `/conversations/{id}/events`; the stream goes on after them.

@@ -44,7 +44,7 @@ class StoreProcess:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await eventually(self.ready, within_s=40)
+        await eventually(self.ready, within_s=120)
 
     async def ready(self) -> bool:
         assert self.process

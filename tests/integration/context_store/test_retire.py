@@ -168,3 +168,17 @@ async def test_what_redis_does_not_hold_is_left_alone(
     await rested(retirer(archive, hot, memory, clock, outcomes), clock)
 
     assert (outcomes, memory.asked) == (["none"], [])
+
+
+async def test_one_that_cannot_be_retired_held_up_all_that_came_after_it(
+    archive: SqlArchive, hot: HotConversations, clock: Clock, outcomes: list[str]
+) -> None:
+    memory = Memory(ValueError("odd"))
+    for name in ("conv-1", "conv-2"):
+        opened = Talk(name).opened()
+        await store(archive, opened)
+        hot.hold(opened)
+
+    await rested(retirer(archive, hot, memory, clock, outcomes), clock)
+
+    assert outcomes == ["failed", "retired"]

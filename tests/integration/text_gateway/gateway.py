@@ -41,11 +41,11 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(url: str, **settings: Any) -> AsyncIterator[Gateway]:
-    """Started on a free port; stopped in good order at the end."""
+async def running_gateway(url: str, bus: BusSettings | None = None, **settings: Any) -> AsyncIterator[Gateway]:
+    """Started on a free port; stopped in good order at the end. `bus`: other settings of the bus than the usual."""
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     made = TextSettings(**{"port": 0, "grace_s": 5, **settings})
-    service = asyncio.create_task(run(made, bus_settings(url), KEYS, stop, bound.set_result))
+    service = asyncio.create_task(run(made, bus or bus_settings(url), KEYS, stop, bound.set_result))
     await asyncio.wait({service, bound}, return_when=asyncio.FIRST_COMPLETED)
     if service.done():
         await service
@@ -58,7 +58,10 @@ async def running_gateway(url: str, **settings: Any) -> AsyncIterator[Gateway]:
 
 
 class Concierge:
-    """A brain that answers `first`, then `last` once `go_on` is set; the message's own words are in between."""
+    """A brain that answers `first`, then `last` once `go_on` is set; the message's own words are in between.
+
+    A run after the first one goes on after `first`.
+    """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -67,7 +70,8 @@ class Concierge:
 
     async def __call__(self, turn: Turn) -> AsyncGenerator[str | Done, None]:
         self.asked.append(turn.message.text)
-        yield "You said "
+        if not turn.offset:
+            yield "You said "
         await self.go_on.wait()
         yield turn.message.text
         yield Done(model="test")

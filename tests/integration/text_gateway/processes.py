@@ -65,7 +65,7 @@ async def running_gateways(count: int, redis_url: str, **env: str) -> AsyncItera
     gateways = [await start_gateway(redis_url, **env) for _ in range(count)]
     try:
         for gateway in gateways:
-            await eventually(gateway.ready, within_s=40)
+            await eventually(gateway.ready, within_s=120)
         yield gateways
     finally:
         for gateway in gateways:

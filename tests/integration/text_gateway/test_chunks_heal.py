@@ -53,7 +53,7 @@ async def test_chunks_deleted_and_a_stale_one_put_in_while_the_gateway_stands_st
     """`rest_first`: the whole rest of the reply is lost, its end too; only the log tells."""
     dictated, reader = Dictated(), Reader()
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(300),
         running_gateways(1, redis_url, BOTEL_BUS_POLL_MS="200") as (gateway,),
         running_brain(redis_url, dictated),
     ):

@@ -17,6 +17,7 @@ from tests.integration.text_gateway.processes import GatewayProcess, running_gat
 from tests.integration.text_gateway.reader import Reader
 
 GUEST = {"propertyId": "harbour", "customerId": "C-1"}
+GUEST_SAYS = {**GUEST, "message": "Breakfast?"}
 WORDS = ["Früh", "stück ", "gibt ", "es ", "ab ", "7 ", "Uhr", " — ", "im ", "Garten", "zimmer."]
 """Letters of more than one byte, so that counting letters instead of bytes shows."""
 
@@ -73,7 +74,7 @@ async def test_the_client_goes_on_with_last_event_id_and_has_every_word_once(
 ) -> None:
     first, second = gateways
     reader = Reader()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         saying = asyncio.create_task(reader.post(first.client, {**GUEST, "message": "Breakfast?"}, "k-1"))
 
         async def began() -> bool:
@@ -105,7 +106,7 @@ async def test_the_same_key_on_another_gateway_is_the_same_turn_and_the_whole_re
     first, second = gateways
     body, headers = {"message": "Breakfast?"}, {"Idempotency-Key": "k-1"}  # nobody known: the key names all
     reader = Reader()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         if streams:
             saying: asyncio.Task[object] = asyncio.create_task(reader.post(first.client, body, "k-1"))
         else:
@@ -136,13 +137,43 @@ async def test_the_same_key_on_another_gateway_is_the_same_turn_and_the_whole_re
     assert concierge.asked == ["Breakfast?"]
 
 
+async def test_the_same_key_while_the_reply_is_still_made_tells_it_from_the_beginning(
+    gateways: list[GatewayProcess], concierge: Reciter
+) -> None:
+    first, second = gateways
+    reader = Reader()
+    async with asyncio.timeout(300):
+        saying = asyncio.create_task(reader.post(first.client, GUEST_SAYS, "k-1"))
+
+        async def began() -> bool:
+            return has(4, reader)
+
+        await eventually(began)
+        await first.kill()
+        assert not await saying
+        offsets: list[int] = []
+
+        def watch(item: Received) -> bool:
+            offsets.extend([item.data["offset"]] if item.event == "chunk" else [])
+            concierge.more.release()
+            return False
+
+        concierge.more.release()
+        assert await reader.post(second.client, GUEST_SAYS, "k-1", watch)
+
+    assert offsets[0] == 0
+    assert reader.end["response"] == "".join(WORDS)
+    assert list(reader.texts) == [reader.end["turnId"]]
+    assert concierge.asked == ["Breakfast?"]
+
+
 async def test_a_follower_of_many_replies_changes_gateways_in_each_of_them(
     redis_url: str, brain: Worker, concierge: Reciter
 ) -> None:
     """Every gateway dies in the middle of a reply: one history without a gap comes of it."""
     reader, talker = Reader(), Reader()
     concierge.held = 3
-    async with asyncio.timeout(120), running_gateways(3, redis_url) as gateways, running_gateways(1, redis_url) as safe:
+    async with asyncio.timeout(300), running_gateways(3, redis_url) as gateways, running_gateways(1, redis_url) as safe:
         for number, gateway in enumerate(gateways):
             saying = asyncio.create_task(
                 talker.post(safe[0].client, {**GUEST, "message": f"Question {number}"}, f"k-{number}")

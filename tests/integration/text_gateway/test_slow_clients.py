@@ -78,7 +78,7 @@ async def talk_until_cut_off(gateway: Gateway) -> int:
 
 @pytest.mark.usefixtures("talker")
 async def test_others_finish_while_one_does_not_read_and_it_is_cut_off_and_resumes(redis_url: str) -> None:
-    async with asyncio.timeout(120), running_gateway(redis_url, stall_s=0.3) as gateway:
+    async with asyncio.timeout(300), running_gateway(redis_url, stall_s=3) as gateway:
         conversation_id = await opened(gateway)
         async with deaf(gateway, f"/llm/conversations/{conversation_id}/events"):
             others = [Reader() for _ in range(20)]
@@ -115,7 +115,7 @@ async def test_a_reader_that_is_far_behind_is_told_so_and_resumes(
 ) -> None:
     """What is held for it is limited in bytes: forty events of the largest kind would be most of a megabyte."""
     monkeypatch.setattr(subscription, "_MAX_HELD_BYTES", 20_000)
-    async with asyncio.timeout(60), running_gateway(redis_url) as gateway, running_brain(redis_url, Concierge()):
+    async with asyncio.timeout(300), running_gateway(redis_url) as gateway, running_brain(redis_url, Concierge()):
         conversation_id = await opened(gateway)
         async with deaf(gateway, f"/llm/conversations/{conversation_id}/events") as sock:
             for number in range(40):

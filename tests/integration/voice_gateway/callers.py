@@ -11,7 +11,7 @@ from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
-from services.voice_gateway.ports import EndReason, HeardReport, ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import BrainLink, EndReason, HeardReport, ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
 from services.voice_gateway.speech.providers import Speech
@@ -81,7 +81,7 @@ class TestCall:
 
     __test__ = False
 
-    def __init__(self, espeak: Espeak, speech: Speech, brain: ScriptedBrain, settings: CallSettings) -> None:
+    def __init__(self, espeak: Espeak, speech: Speech, brain: BrainLink, settings: CallSettings) -> None:
         self.concierge = bytearray()
         self.guest = bytearray()
         self.told: list[events.AnyCallEvent] = []

@@ -12,14 +12,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from libs.contracts.errors import UnknownConversation
 from services.voice_gateway.audio import FRAME_BYTES, SAMPLE_RATE
 from services.voice_gateway.door import Door
-from services.voice_gateway.ports import BrainLink, CallerIdentity, VoiceUnavailable
+from services.voice_gateway.ports import BrainLink, CallerIdentity, NoLineFree, VoiceUnavailable
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 from services.voice_gateway.speech.espeak import Espeak
 from services.voice_gateway.speech.providers import Speech, SpeechFactory
@@ -167,6 +167,7 @@ async def test_a_first_frame_that_does_not_tell_who_calls(first: str | bytes, co
         refused = await Caller(ws).until("refused", timeout_s=5)
         assert refused["code"] == code
         assert (await ws.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
+        assert ws.close_code == WSCloseCode.POLICY_VIOLATION
         assert door.calls == 0
 
 
@@ -189,11 +190,17 @@ async def test_no_more_calls_than_lines_and_noise_on_the_wire_ends_only_its_own(
             await Caller(first).until("ready")
             async with http.ws_connect(url) as second:
                 await second.send_json(HELLO)
-                assert (await Caller(second).until("refused", timeout_s=5))["code"] == "no-line-free"
+                refused = await Caller(second).until("refused", timeout_s=5)
+                assert (refused["code"], refused["retry"]) == ("no-line-free", "later")
+                await second.receive()
+                assert second.close_code == WSCloseCode.TRY_AGAIN_LATER
+                with pytest.raises(NoLineFree):
+                    await door.check()
             await (first.send_str(noise) if isinstance(noise, str) else first.send_bytes(noise))
             ended = await Caller(first).until("ended", timeout_s=5)
             assert ended["reason"] == "guest-left"
         assert door.calls == 0
+        await door.check()
 
 
 async def test_draining_ends_running_calls_in_good_order() -> None:
