@@ -35,6 +35,7 @@ class FaultProxy:
         self.refuse = False
         """New connections are reset as soon as they are made; those that stand are left alone."""
         self.connections_made = 0
+        self._drops = 0
         self._server: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
         self._flowing = asyncio.Event()
@@ -70,9 +71,15 @@ class FaultProxy:
 
     def drop(self) -> int:
         """Reset every connection now; returns how many. What was forwarded is executed, its reply is not seen."""
+        self._drops += 1
         for pair in self._pairs:
             pair.abort()
         return len(self._pairs)
+
+    @property
+    def losing(self) -> bool:
+        """A command whose reply will be lost has passed, and Redis has not answered it yet."""
+        return any(pair.losing for pair in self._pairs)
 
     def lose_next_reply(self, *parts: bytes) -> asyncio.Event:
         """The next command that has all these arguments is executed, then its connection breaks before the reply.
@@ -88,10 +95,15 @@ class FaultProxy:
         if self.refuse:
             writer.transport.abort()
             return
+        drops = self._drops
         try:
             there = await asyncio.open_connection(*self.target)
         except OSError:
             writer.transport.abort()
+            return
+        if drops != self._drops:
+            writer.transport.abort()
+            there[1].transport.abort()
             return
         task = asyncio.current_task()
         assert task
@@ -162,6 +174,10 @@ class _Pair:
             self.abort()
             if self._loss:
                 self._loss.happened.set()
+
+    @property
+    def losing(self) -> bool:
+        return self._loss is not None
 
     def abort(self) -> None:
         self._to_client.transport.abort()
