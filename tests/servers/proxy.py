@@ -76,11 +76,6 @@ class FaultProxy:
             pair.abort()
         return len(self._pairs)
 
-    @property
-    def losing(self) -> bool:
-        """A command whose reply will be lost has passed, and Redis has not answered it yet."""
-        return any(pair.losing for pair in self._pairs)
-
     def lose_next_reply(self, *parts: bytes) -> asyncio.Event:
         """The next command that has all these arguments is executed, then its connection breaks before the reply.
 
@@ -174,10 +169,6 @@ class _Pair:
             self.abort()
             if self._loss:
                 self._loss.happened.set()
-
-    @property
-    def losing(self) -> bool:
-        return self._loss is not None
 
     def abort(self) -> None:
         self._to_client.transport.abort()
