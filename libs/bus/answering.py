@@ -8,11 +8,13 @@ import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 
 from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler
+from libs.bus.insisting import insist
 from libs.bus.lease import Reaper
 from libs.bus.outcome import fitting, message_of, so_far
 from libs.bus.queue import Claimed, Committed, TurnQueue
@@ -210,7 +212,8 @@ class Answering:
             else:
                 text, (offset, words) = run.text, run.unsent()
             reply = self._reply(run, status, text, done, timings)
-            committed = await self._commit(run, reply, offset, words, budget)
+            write = partial(self._commit, run, reply, offset, words, budget)
+            committed = await insist(write, partial(_lost, run), self._bus.observer, "commit")
             if committed.outcome == "cancelled":
                 run.stop("cancelled")
                 status, done = ReplyStatus.CANCELLED, Done(reason="cancelled", model=done.model, usage=done.usage)
@@ -259,3 +262,8 @@ class Answering:
             usage=done.usage,
             timings=timings,
         )
+
+
+def _lost(run: Run) -> bool:
+    """Whether it was stopped for a reason for which it may not end its turn."""
+    return bool(run.stopped) and run.stopped not in _ENDS

@@ -32,6 +32,9 @@ class Observer(Protocol):
     def healed(self, what: str) -> None:
         """A follower mended a gap (log, draft), or went back with a log that lost its last events (lost writes)."""
 
+    def refused(self, step: str) -> None:
+        """A write of a running turn (emit, journal, commit) was refused by a full Redis; it is tried again."""
+
     def script(self, name: str, ms: float) -> None:
         """A script call, from queueing to reply."""
 
@@ -64,6 +67,9 @@ class NullObserver:
         """See Observer."""
 
     def healed(self, what: str) -> None:
+        """See Observer."""
+
+    def refused(self, step: str) -> None:
         """See Observer."""
 
     def script(self, name: str, ms: float) -> None:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler, TurnStopped
+from libs.bus.insisting import PAUSE_S, insist
 from libs.contracts.codec import encode
-from libs.contracts.errors import BotelError
+from libs.contracts.errors import BotelError, BusFull
 from libs.contracts.events import AnyEvent, MessageReceived, ToolCompleted, ToolRequested
 from libs.contracts.keys import Keys
 from libs.contracts.turns import Grant
@@ -82,10 +83,23 @@ class Run:
         begins = isinstance(event, ToolRequested)
         if self.stopped == "fenced" or (begins and self.stopped):
             raise TurnStopped(self.stopped)
+        write = partial(self._journal, event, begins)
+        reply = await insist(write, lambda: self.stopped, self._bus.observer, "journal")
+        outcome = reply[0].decode()
+        if outcome in ("fenced", "cancelled", "gap"):
+            self.stop(outcome)
+        if outcome in ("fenced", "gap") or (outcome == "cancelled" and begins):
+            raise TurnStopped(outcome)
+        task = asyncio.current_task()
+        if self.stopped and task and task is self._task:
+            task.cancel()  # recorded; but there is nothing left to go on for
+
+    def _journal(self, event: ToolRequested | ToolCompleted, begins: bool) -> asyncio.Future[Any]:
+        """After all text so far."""
         self._flush(force=True)
         grant, keys = self._grant, self._keys
         conversation = grant.conversation_id
-        reply = await self._bus.commands.call(
+        return self._bus.commands.call(
             "journal",
             [
                 keys.conv(conversation),
@@ -107,14 +121,6 @@ class Run:
                 self._bus.settings.max_chunk_stream,
             ],
         )
-        outcome = reply[0].decode()
-        if outcome in ("fenced", "cancelled", "gap"):
-            self.stop(outcome)
-        if outcome in ("fenced", "gap") or (outcome == "cancelled" and begins):
-            raise TurnStopped(outcome)
-        task = asyncio.current_task()
-        if self.stopped and task and task is self._task:
-            task.cancel()  # recorded; but there is nothing left to go on for
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
         """See `handler.Turn.effect`."""
@@ -217,7 +223,7 @@ class Run:
         offset, words = self.unsent()
         self._sent = len(self._text)
         self._in_flight = sent = self._emit(offset, words)
-        sent.add_done_callback(self._landed)
+        sent.add_done_callback(partial(self._landed, offset))
 
     def _emit(self, offset: int, words: bytes) -> asyncio.Future[Any]:
         settings, conversation = self._bus.settings, self._grant.conversation_id
@@ -228,12 +234,17 @@ class Run:
         keys, conversation = self._keys, self._grant.conversation_id
         return [keys.conv(conversation), keys.draft(conversation), *map(keys.chunks, self._gateways)]
 
-    def _landed(self, sent: asyncio.Future[Any]) -> None:
+    def _landed(self, offset: int, sent: asyncio.Future[Any]) -> None:
         if self._in_flight is sent:
             self._in_flight = None
         if sent.cancelled():
             return
         error = sent.exception()
+        if isinstance(error, BusFull) and not self.stopped:
+            self._bus.observer.refused("emit")
+            self.resend_from(offset)
+            asyncio.get_running_loop().call_later(PAUSE_S, self._flush_again)
+            return
         if error is not None:
             self.stop(error.code if isinstance(error, BotelError) else "fenced")
             return
@@ -248,6 +259,10 @@ class Run:
                 self._flush()
             case _:
                 self.stop(outcome.decode())
+
+    def _flush_again(self) -> None:
+        if self._task and not self._task.done():  # else the commit has taken the words
+            self._flush()
 
     def _refresh(self, version: int) -> None:
         """Somebody began to follow: learn who, before the next emit."""

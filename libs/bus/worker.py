@@ -21,7 +21,7 @@ from libs.bus.loops import Loop
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader, resume_point
 from libs.bus.slots import Slots
-from libs.contracts.errors import BusUnavailable, MalformedMessage
+from libs.contracts.errors import BusDenied, BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
 _PAUSE_S = 0.1
@@ -81,6 +81,8 @@ class Worker:
                 await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)
                 await shard.heartbeat.beat()
                 return
+            except BusDenied:  # waiting does not help: whoever starts it is told
+                raise
             except BusUnavailable as error:
                 _log.warning("waiting for redis", extra={"reason": error.detail})
                 await asyncio.sleep(_PAUSE_S)

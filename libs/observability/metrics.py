@@ -48,6 +48,9 @@ class BusMetrics:
         )
         self._cancels = Counter(names.CANCELS, "Cancels recorded", ["outcome"], registry=registry)
         self._healed = Counter(names.FOLLOWERS_HEALED, "Gaps mended by followers", ["what"], registry=registry)
+        self._refused = Counter(
+            names.WRITES_REFUSED, "Writes of running turns that a full Redis refused", ["step"], registry=registry
+        )
         self._script = Histogram(
             names.SCRIPT, "Script calls, queueing to reply", ["script"], buckets=SCRIPT_BUCKETS, registry=registry
         )
@@ -91,6 +94,10 @@ class BusMetrics:
     def healed(self, what: str) -> None:
         """See Observer."""
         self._healed.labels(what).inc()
+
+    def refused(self, step: str) -> None:
+        """See Observer."""
+        self._refused.labels(step).inc()
 
     def script(self, name: str, ms: float) -> None:
         """See Observer."""

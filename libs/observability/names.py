@@ -18,6 +18,7 @@ WRITES_FENCED = "botel_writes_fenced_total"
 CONVERSATIONS_REAPED = "botel_conversations_reaped_total"
 CANCELS = "botel_cancels_total"
 FOLLOWERS_HEALED = "botel_followers_healed_total"
+WRITES_REFUSED = "botel_writes_refused_total"
 SCRIPT = "botel_script_seconds"
 RECONNECTS = "botel_reconnects_total"
 

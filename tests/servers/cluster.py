@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -73,10 +74,9 @@ class SlotMove:
 
     def __init__(self, slot: int, source: int, target: int) -> None:
         self._slot, self._target = slot, target
-        self._here, self._there = Redis(port=source), Redis(port=target)
-        self._source_id, self._target_id = (
-            one.execute_command("CLUSTER MYID").decode() for one in (self._here, self._there)
-        )
+        self._here: Any = Redis(port=source)
+        self._there: Any = Redis(port=target)
+        self._source_id, self._target_id = (_id_of(one) for one in (self._here, self._there))
 
     def begin(self) -> None:
         """Declare it, and move the first key."""
@@ -97,6 +97,11 @@ class SlotMove:
         if keys:
             self._here.execute_command("MIGRATE", HOST, self._target, "", 0, 5_000, "KEYS", *keys)
         return bool(keys)
+
+
+def _id_of(node: Any) -> str:
+    told: bytes = node.execute_command("CLUSTER MYID")
+    return told.decode()
 
 
 def _whole(node: RedisServer) -> bool:

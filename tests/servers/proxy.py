@@ -35,6 +35,7 @@ class FaultProxy:
         self.refuse = False
         """New connections are reset as soon as they are made; those that stand are left alone."""
         self.connections_made = 0
+        self._drops = 0
         self._server: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
         self._flowing = asyncio.Event()
@@ -70,6 +71,7 @@ class FaultProxy:
 
     def drop(self) -> int:
         """Reset every connection now; returns how many. What was forwarded is executed, its reply is not seen."""
+        self._drops += 1
         for pair in self._pairs:
             pair.abort()
         return len(self._pairs)
@@ -88,10 +90,15 @@ class FaultProxy:
         if self.refuse:
             writer.transport.abort()
             return
+        drops = self._drops
         try:
             there = await asyncio.open_connection(*self.target)
         except OSError:
             writer.transport.abort()
+            return
+        if drops != self._drops:
+            writer.transport.abort()
+            there[1].transport.abort()
             return
         task = asyncio.current_task()
         assert task

@@ -78,6 +78,16 @@ class RedisServer:
         shutil.rmtree(self._directory / _AOF)
         (self._directory / "kept").rename(self._directory / _AOF)
 
+    @contextmanager
+    def broken_disk(self) -> Iterator[None]:
+        """A snapshot that is asked for meanwhile fails: a directory is in its place."""
+        place = self._directory / "dump.rdb"
+        place.mkdir()
+        try:
+            yield
+        finally:
+            place.rmdir()
+
     def flush(self) -> None:
         assert self.ask("FLUSHALL").startswith(b"+OK")
 

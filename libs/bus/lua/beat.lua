@@ -3,5 +3,6 @@
 -- ARGV 1 worker  2 lease ms (0: it leaves, its turns are handed over at once)
 -- reply owned conversations
 --#include _time
+redis.call('ZREM', KEYS[1], ARGV[1])      -- a script that began with freeing may write in a full Redis: leases outlive that
 redis.call('ZADD', KEYS[1], text(now + ARGV[2]), ARGV[1])
 return redis.call('SCARD', KEYS[2])

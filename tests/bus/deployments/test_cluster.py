@@ -71,7 +71,9 @@ class Hotels:
 
     async def new_bus(self, name: str) -> Bus:
         settings = {**FAST, "lease_ms": 1_000, "command_timeout_ms": 10_000}
-        return await self._enter(Bus(BusSettings(redis_url=self._url, shards=SHARDS, **settings), name=name))
+        bus = Bus(BusSettings(redis_url=self._url, shards=SHARDS, **settings), name=name)
+        await self._enter(bus)
+        return bus
 
     async def worker(self, name: str, handler: Handler) -> Worker:
         worker = Worker(await self.new_bus(name), name, handler, slots=2 * SHARDS)

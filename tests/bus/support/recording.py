@@ -37,6 +37,9 @@ class Recording:
     def healed(self, what: str) -> None:
         self.calls.append(("healed", (what,)))
 
+    def refused(self, step: str) -> None:
+        self.calls.append(("refused", (step,)))
+
     def script(self, name: str, ms: float) -> None:
         self.calls.append(("script", (name, ms)))
 
