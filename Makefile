@@ -53,7 +53,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup test mutants chaos check bench fmt doctor clean
+.PHONY: setup test mutants chaos test-redis check bench fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -68,6 +68,9 @@ mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must ca
 
 chaos: $(SETUP) ## Kill brains and all else under calls and chats, then audit (BREAK=fence must fail; STRICT=1; SEED=n)
 	$(RUN) -m tests.chaos --seed $(SEED) $(if $(BREAK),--break $(BREAK)) $(if $(STRICT),--strict)
+
+test-redis: $(SETUP) ## The bus suite on Redis, on Valkey and through Sentinel, and a smoke run on a Cluster
+	$(RUN) -m tests.bus.everywhere
 
 check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules
 
@@ -107,4 +110,4 @@ clean: ## Remove .venv, .tools, caches and out/; var/ (data) and .env stay
 help: ## This
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
