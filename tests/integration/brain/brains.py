@@ -138,6 +138,10 @@ class Guest:
         """What came of the running reply."""
         self.pieces: list[str] = []
 
+    @property
+    def gateway_id(self) -> str:
+        return self._feed.gateway_id
+
     async def open(self) -> None:
         event = ConversationOpened(
             id=new_id("evt"),

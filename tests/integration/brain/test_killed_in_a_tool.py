@@ -79,9 +79,7 @@ async def test_killed_in_a_booking_and_then_cancelled(redis_url: str, tmp_path: 
         assert bookings(hotel) == (1 if last == "applied" else 0)
 
 
-async def test_a_brain_that_slept_in_a_booking_books_nothing_more_when_it_wakes(
-    redis_url: str, tmp_path: Path
-) -> None:
+async def test_a_brain_that_slept_in_a_booking_books_nothing_more_when_it_wakes(redis_url: str, tmp_path: Path) -> None:
     hotel, url = tmp_path / "h.sqlite3", redis_url
     async with visiting(url) as guest:
         async with running_brains(1, url, hotel) as [polite]:
