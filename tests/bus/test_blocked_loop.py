@@ -1,4 +1,4 @@
-"""A handler that blocks its brain's thread: the brain is as dead as a stopped one, and fenced when it comes to itself."""
+"""A handler that blocks its brain's thread: the brain is as dead as a stopped one, and fenced when it wakes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def _handed_over(stage: Stage, sleeper: Blocked, *, end: str) -> None:
     await soon(other.drain(0))
     await stage.accept("c", "t2")
     assert (await listener.reply("t2")).text == "I am back."
-    assert sleeper.healthy
+    await eventually(lambda: sleeper.healthy)
 
 
 async def test_words_said_after_it_are_not_heard(stage: Stage, redis_url: str) -> None:
