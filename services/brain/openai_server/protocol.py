@@ -5,22 +5,43 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from services.brain.offline.concierge import next_step
+from services.brain.offline.dialogue import dialogue_of
 from services.brain.offline.transcript import Kind, Line, Plan, Say
 
 _WORD = re.compile(r"\S+\s*")
 _KINDS = {"system": Kind.SYSTEM, "developer": Kind.SYSTEM, "user": Kind.GUEST}
 ARGUMENT_PIECE = 8
 """Characters of a tool call's arguments per event, so that clients really have to join them."""
+ALL = -1
 
 
 class BadRequest(ValueError):
     """The body is no chat completion request."""
 
 
-def plan_of(body: Any) -> tuple[Plan, int]:
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How a model goes on with an answer that was cut off: in its own way."""
+
+    text: str = ""
+    """Other words than the rules'; '': theirs."""
+    repeats: int = 0
+    """So many of the last words are said once more first; ALL: all of them."""
+    within: int = 0
+    """It begins so many characters within what it says: in the middle of a word."""
+
+    def behind(self, draft: str, rest: str) -> str:
+        """What is said behind `draft`, where the rules would say `rest`."""
+        words = draft.split()
+        repeated = words if self.repeats == ALL else words[len(words) - min(self.repeats, len(words)) :]
+        return " ".join([*repeated, self.text or rest])[self.within :]
+
+
+def plan_of(body: Any, again: Again | None = None) -> tuple[Plan, int]:
     """What the rules do with a request, and the number of tool calls before; `BadRequest`."""
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
         raise BadRequest("messages: a list that is not empty")
@@ -29,7 +50,10 @@ def plan_of(body: Any) -> tuple[Plan, int]:
         tools = frozenset(tool["function"]["name"] for tool in body.get("tools") or ())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRequest(f"{type(error).__name__}: {error}") from error
-    return next_step(lines, tools), sum(line.kind is Kind.CALL for line in lines)
+    plan, draft = next_step(lines, tools), dialogue_of(lines).draft
+    if again and draft and isinstance(plan, Say):
+        plan = Say(again.behind(draft, plan.text))
+    return plan, sum(line.kind is Kind.CALL for line in lines)
 
 
 def _lines(message: dict[str, Any]) -> Iterator[Line]:
@@ -53,11 +77,13 @@ def _text(content: Any) -> str:
     return content or ""
 
 
-def deltas(plan: Plan, calls_so_far: int) -> Iterator[dict[str, Any]]:
-    """The deltas of a streamed answer, in order: words, or tool calls in pieces."""
+def deltas(plan: Plan, calls_so_far: int, piece_chars: int = 0) -> Iterator[dict[str, Any]]:
+    """The deltas of a streamed answer, in order: words (or pieces of so many characters), or tool calls in pieces."""
     yield {"role": "assistant", "content": "" if isinstance(plan, Say) else None}
     if isinstance(plan, Say):
-        yield from ({"content": word} for word in _WORD.findall(plan.text))
+        pieces = range(0, len(plan.text), piece_chars) if piece_chars else ()
+        yield from ({"content": plan.text[at : at + piece_chars]} for at in pieces)
+        yield from ({"content": word} for word in _WORD.findall("" if piece_chars else plan.text))
         return
     for index, call in enumerate(calls_of(plan, calls_so_far)):
         text = call["function"]["arguments"]

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from services.brain.offline.transcript import Plan
 from services.brain.openai_server import protocol
+from services.brain.openai_server.protocol import Again
 
 MAX_BODY_BYTES = 4_000_000
 
@@ -32,6 +33,10 @@ class Knobs:
     """Break the connection after so many words of an answer; 0: never."""
     hang_after: int = 0
     """Stop talking after so many words, without ending; 0: never."""
+    piece_chars: int = 0
+    """Send an answer in pieces of so many characters, through the middle of words; 0: word by word."""
+    again: Again = field(default_factory=Again)
+    """How an answer that was cut off is gone on with."""
 
 
 @dataclass(slots=True)
@@ -82,7 +87,7 @@ class LocalOpenAI:
             return _problem(413, "invalid_request_error", "body too large")
         try:
             body = json.loads(raw)
-            plan, calls = protocol.plan_of(body)
+            plan, calls = protocol.plan_of(body, self.knobs.again)
         except ValueError as error:
             return _problem(400, "invalid_request_error", str(error))
         self.seen.bodies = [*self.seen.bodies[1 - self._keep :], body]
@@ -101,7 +106,7 @@ class LocalOpenAI:
         self.seen.begun.set()
         try:
             await asyncio.sleep(knobs.first_token_s)
-            for count, delta in enumerate(protocol.deltas(plan, calls)):
+            for count, delta in enumerate(protocol.deltas(plan, calls, knobs.piece_chars)):
                 if knobs.cut_after and count > knobs.cut_after:
                     ended = True
                     raise Cut

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from libs.contracts.events import (
     ConversationOpened,
     MessageReceived,
     ReplyGenerated,
+    ToolCompleted,
+    ToolRequested,
 )
 from tests.eventually import eventually
 
@@ -49,6 +52,16 @@ class Brain:
 
     async def busy(self) -> bool:
         return "botel_turns_in_flight 1.0" in await self.ask("/metrics")
+
+    def pause(self) -> None:
+        """SIGSTOP: it does nothing, notices nothing, and believes in all that it believed in."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    async def idle(self) -> bool:
+        return "botel_turns_in_flight 0.0" in await self.ask("/metrics")
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.returncode is None:
@@ -87,6 +100,31 @@ async def running_brains(count: int, redis_url: str, hotel: Path, **env: str) ->
             await brain.end(signal.SIGKILL)
 
 
+async def busy_one(brains: Sequence[Brain]) -> Brain:
+    """The brain that answers just now."""
+
+    async def busy() -> list[Brain]:
+        return [brain for brain in brains if await brain.busy()]
+
+    [found] = await eventually(busy, within_s=20)
+    return found
+
+
+@contextlib.contextmanager
+def locked(hotel: Path) -> Iterator[None]:
+    """Nobody else writes to the hotel's file meanwhile: a booking waits, and has not happened."""
+    with contextlib.closing(sqlite3.connect(hotel, isolation_level=None, timeout=30)) as raw:
+        raw.execute("BEGIN IMMEDIATE")
+        yield
+        raw.execute("ROLLBACK")
+
+
+def bookings(hotel: Path) -> int:
+    """Late check-outs that the hotel really has."""
+    with contextlib.closing(sqlite3.connect(hotel, timeout=30)) as raw:
+        return int(raw.execute("SELECT count(*) FROM bookings").fetchone()[0])
+
+
 class Guest:
     """One conversation over the bus."""
 
@@ -98,6 +136,11 @@ class Guest:
         self.events: list[AnyEvent] = []
         self.text = ""
         """What came of the running reply."""
+        self.pieces: list[str] = []
+
+    @property
+    def gateway_id(self) -> str:
+        return self._feed.gateway_id
 
     async def open(self) -> None:
         event = ConversationOpened(
@@ -125,21 +168,38 @@ class Guest:
             channel=channel,
             text=text,
         )
-        self.text = ""
+        self.text, self.pieces = "", []
         await self.conversations.accept(message, gateway_id=self._feed.gateway_id)
         return turn_id
 
-    async def listen(self, *, words: int = 0) -> ReplyGenerated | None:
-        """Until the reply is complete, or so many words of it have come."""
+    async def hear(self, channel: Channel = Channel.VOICE, *, text: str) -> ReplyGenerated:
+        """A whole turn."""
+        await self.say(text, channel)
+        return await self.answer()
+
+    async def answer(self) -> ReplyGenerated:
+        """The running reply, whole; what was streamed is what was recorded."""
+        reply = await self.listen()
+        assert reply is not None
+        assert reply.text == self.text
+        return reply
+
+    async def listen(
+        self, *, words: int = 0, event: type[ToolRequested | ToolCompleted] | None = None, tool: str = ""
+    ) -> ReplyGenerated | None:
+        """Until the reply is complete, so many words of it have come, or this was recorded of the tool."""
         assert self.following
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             async for item in self.following:
                 if isinstance(item, Piece):
                     self.text += item.text
+                    self.pieces.append(item.text)
                     if words and len(self.text.split()) >= words:
                         return None
                 else:
                     self.events.append(item)
+                    if event and isinstance(item, event) and item.name == tool:
+                        return None
                     if isinstance(item, ReplyGenerated):
                         return item
         return None

@@ -50,6 +50,20 @@ def continued(draft: str, said: str) -> str:
         ("repeated words at the end", "very very ", "very very nice", "very very nice"),
         ("a restart in other words", "It is open ", "The pool is open", "It is open The pool is open"),
         ("a short word that also ends another", "I think this ", "is right", "I think this is right"),
+        (
+            "begun in the middle of its last word",
+            "Ask at the reception ",
+            "ption if you",
+            "Ask at the reception if you",
+        ),
+        ("a word that ends the one before", "The bar is there ", "here and now", "The bar is there here and now"),
+        (
+            "three repeated, begun in the middle of the first",
+            "Let me take you through the house. ",
+            "rough the house. On the roof",
+            "Let me take you through the house. On the roof",
+        ),
+        ("ends another, and is all", "This is nice ", "is", "This is nice is"),
         ("punctuation differs", "From seven, to ", "from seven to ten.", "From seven, to ten."),
     ],
 )
