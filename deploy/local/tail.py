@@ -62,8 +62,8 @@ def _cancel(entry: Entry) -> str:
 
 def _dead(entry: Entry) -> str:
     fields = entry.fields
-    turn = fields[b"m"].decode().partition(" ")[0]
-    return _line("dead", fields[b"c"].decode(), turn, _quoted(fields[b"why"].decode()))
+    turn = fields.get(b"m", b"-").decode().partition(" ")[0]  # an entry that could not be read is of no turn
+    return _line("dead", fields.get(b"c", b"-").decode(), turn, _quoted(fields[b"why"].decode()))
 
 
 KINDS: dict[str, Callable[[Entry], str]] = {

@@ -51,7 +51,7 @@ async def _run(options: argparse.Namespace, settings: BusSettings) -> int:
             case "show":
                 await _show(options, letters, now_ms)
             case "replay":
-                done = await letters.replay(options.id, wall_clock_ms())
+                done = await letters.replay(options.id, wall_clock_ms(), anyway=options.anyway)
                 word = "was replayed before" if done.duplicate else "is replayed"
                 print(f"{options.id} {word}: turn {done.turn_id} of {done.conversation_id}, event {done.number}")
             case _:
@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true")
     replay = commands.add_parser("replay", help="have the guest's message answered, as a new turn")
     replay.add_argument("id")
+    replay.add_argument("--anyway", action="store_true", help="even if it is not known what the dead turn did")
     discard = commands.add_parser("discard", help="drop one letter, or all old ones")
     discard.add_argument("id", nargs="?")
     discard.add_argument("--all", action="store_true")

@@ -19,7 +19,7 @@ from libs.bus.conversations import acceptance, refusal
 from libs.bus.log import decode_log
 from libs.contracts.codec import decode, encode
 from libs.contracts.errors import BotelError, MalformedMessage, Retry, TurnCancelled
-from libs.contracts.events import AnyEvent, MessageReceived
+from libs.contracts.events import AnyEvent, MessageReceived, ReplyGenerated, ToolCompleted, ToolRequested
 from libs.contracts.keys import Keys
 
 _BODY_BYTES = 4_096
@@ -82,6 +82,15 @@ class NotReplayable(BotelError):
     advice = "This dead letter bears no message of a conversation: look at it, then discard it."
 
 
+class EffectsUnknown(BotelError):
+    code = "effects-unknown"
+    retry = Retry.NEVER
+    advice = (
+        "What the turn did before it died is not known: its log is gone, or a tool was asked for and no result is "
+        "recorded. Look at the letter and into the hotel's system, then replay it anyway, or discard it."
+    )
+
+
 class Replayed(msgspec.Struct, frozen=True):
     conversation_id: str
     turn_id: str
@@ -96,6 +105,16 @@ class Story(msgspec.Struct, frozen=True):
     state: str
     events: list[AnyEvent]
     """Of the letter's turn, as far as the log reaches."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the log has the turn to its end, with a result for every tool that was asked for.
+
+        A replay is a new turn with idempotency keys of its own: what the model sees in the log it does not do again.
+        """
+        asked = {event.call_id for event in self.events if isinstance(event, ToolRequested)}
+        told = {event.call_id for event in self.events if isinstance(event, ToolCompleted)}
+        return asked <= told and any(isinstance(event, ReplyGenerated) for event in self.events)
 
 
 async def reject(
@@ -149,16 +168,19 @@ class DeadLetters:
             raise NoSuchLetter
         return _letter(shard, entry, _fields(found[0][1]))
 
-    async def replay(self, letter_id: str, now_ms: int) -> Replayed:
+    async def replay(self, letter_id: str, now_ms: int, *, anyway: bool = False) -> Replayed:
         """Have the letter's message answered as a new turn without a deadline; the letter goes in the same step.
 
-        Followers learn of it from the log. Raises `NoSuchLetter`, `NotReplayable`, and what accepting a turn raises:
-        `UnknownConversation`, `ConversationBusy`, `Overloaded`, `TurnCancelled`, `TooLarge`; the letter stays then.
+        Followers learn of it from the log. Raises `NoSuchLetter`, `NotReplayable`, `EffectsUnknown` (unless `anyway`),
+        and what accepting a turn raises: `UnknownConversation`, `ConversationBusy`, `Overloaded`, `TurnCancelled`,
+        `TooLarge`; the letter stays then.
         """
         letter = await self.find(letter_id)
         shard, entry = self._place(letter_id)
         keys, turn = self._bus.shards[shard], letter.replay_turn_id
         message = await self._message(keys, letter)
+        if not anyway and not (await self.story(letter)).settled:
+            raise EffectsUnknown
         again = msgspec.structs.replace(message, id=turn, turn_id=turn, time_ms=now_ms, number=0)
         names, arguments = acceptance(self._bus, keys, again, encode(again))
         reply = await self._bus.commands.call("replay", [*names, keys.dead], [*arguments, entry])

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class Heartbeat:
         self._running, self._on_lapse = running, on_lapse
         self._lease_s = bus.settings.lease_ms / 1000
         self._lease = Lease(self._lease_s, bus.settings.beat_ms / 1000)
+        self._reaper = Reaper(bus, keys, worker_id)
         self._surplus = 0
 
     @property
@@ -85,7 +87,7 @@ class Heartbeat:
             conversation = member.decode()
             if conversation not in self._running():
                 epoch = await self._bus.commands.send("HGET", self._keys.conv(conversation), "ep")
-                await Reaper(self._bus, self._keys, self._worker).give_back(conversation, int(epoch or 0))
+                await self._reaper.give_back(conversation, int(epoch or 0))
 
 
 class Reaper:
@@ -95,6 +97,8 @@ class Reaper:
         self._bus, self._keys, self._worker = bus, keys, worker_id
         self._queue = TurnQueue(bus, keys, worker_id)
         self._scan_from = "-"
+        self._damaged: deque[str] = deque(maxlen=1_000)
+        """Told once: they are met again and again."""
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Look when the next lease would run out, until cancelled; never when this worker's own beats were late."""
@@ -239,7 +243,9 @@ class Reaper:
         try:
             reply = await reaped
         except ResponseError:  # its keys were damaged by hand: the others are still looked after
-            _log.exception("conversation cannot be mended", extra={"conversation_id": conversation})
+            if conversation not in self._damaged:
+                _log.exception("conversation cannot be mended", extra={"conversation_id": conversation})
+                self._damaged.append(conversation)
             return "damaged"
         outcome: str = reply.decode()
         self._bus.observer.reaped(outcome)

@@ -25,9 +25,11 @@ class BusSettings(BaseSettings):
     connect_timeout_ms: int = Field(default=2_000, ge=50)
     block_ms: int = Field(default=1_000, ge=10)
     """How long a blocking read waits on the server."""
-    lease_ms: int = Field(default=1_000, ge=100)
-    beat_ms: int = Field(default=250, ge=20)
-    reap_ms: int = Field(default=150, ge=20)
+    lease_ms: int = Field(default=900, ge=100)
+    """A brain that was not heard of for so long is taken for dead: nearly all of a recovery is spent on this."""
+    beat_ms: int = Field(default=200, ge=20)
+    reap_ms: int = Field(default=500, ge=20)
+    """The longest time between two looks for what nobody claimed; a lease that runs out is looked at when it does."""
     unclaimed_ms: int = Field(default=2_000, ge=100)
     """An entry read by a living brain and not claimed for so long is given to another."""
     run_cap_ms: int = Field(default=180_000, ge=1_000)

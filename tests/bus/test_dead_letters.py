@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from libs.bus.bus import Bus
-from libs.bus.dead import DeadLetters, Kind, Letter, NoSuchLetter, NotReplayable
+from libs.bus.dead import DeadLetters, EffectsUnknown, Kind, Letter, NoSuchLetter, NotReplayable
+from libs.bus.handler import Turn
 from libs.bus.settings import BusSettings
 from libs.contracts.codec import encode
 from libs.contracts.errors import (
@@ -17,11 +18,12 @@ from libs.contracts.errors import (
     TurnCancelled,
     UnknownConversation,
 )
-from libs.contracts.events import MessageReceived, ReplyStatus
+from libs.contracts.events import MessageReceived, ReplyStatus, ToolCompleted, ToolRequested
 from libs.contracts.keys import Keys
-from tests.bus.support.conversation import NOW, PROPERTY, message, opened
-from tests.bus.support.handlers import echo
-from tests.bus.support.stage import PATIENT, Stage
+from tests.bus.support.conversation import NOW, PROPERTY, message, opened, tool_completed, tool_requested
+from tests.bus.support.handlers import Led, echo
+from tests.bus.support.stage import PATIENT, Stage, kill
+from tests.bus.support.waiting import eventually
 
 
 async def put(stage: Stage, conversation: str = "c", text: str = "words of the guest", **fields: str) -> Letter:
@@ -44,7 +46,7 @@ async def put(stage: Stage, conversation: str = "c", text: str = "words of the g
 async def replay(stage: Stage, letter: Letter) -> str:
     """The turn, or the code of the refusal."""
     try:
-        return (await DeadLetters(stage.bus).replay(letter.id, NOW)).turn_id
+        return (await DeadLetters(stage.bus).replay(letter.id, NOW, anyway=True)).turn_id
     except BotelError as error:
         return error.code
 
@@ -54,7 +56,7 @@ async def test_a_replayed_message_is_answered_as_a_new_turn(stage: Stage) -> Non
     await stage.open("c")
     listener = await stage.listen(feed, "c")
     letter = await put(stage)
-    done = await DeadLetters(stage.bus).replay(letter.id, NOW)
+    done = await DeadLetters(stage.bus).replay(letter.id, NOW, anyway=True)
     assert (done.turn_id, done.duplicate) == (letter.replay_turn_id, False)
     await stage.worker("w1", echo, **PATIENT)
     reply = await listener.reply(done.turn_id)
@@ -69,7 +71,7 @@ async def test_two_operators_at_once_make_one_turn(stage: Stage) -> None:
     letter = await put(stage)
     other = await stage.new_bus("second")
     both = await asyncio.gather(
-        *(DeadLetters(bus).replay(letter.id, NOW) for bus in (stage.bus, other)), return_exceptions=True
+        *(DeadLetters(bus).replay(letter.id, NOW, anyway=True) for bus in (stage.bus, other)), return_exceptions=True
     )
     done = [one for one in both if not isinstance(one, BaseException)]
     assert {one.turn_id for one in done} == {letter.replay_turn_id}
@@ -91,7 +93,7 @@ async def test_a_replay_whose_reply_was_lost_makes_one_turn(stage: Stage) -> Non
         return record(script, keys, args)  # type: ignore[arg-type]
 
     stage.bus.commands.call = twice  # type: ignore[method-assign, assignment]
-    done = await DeadLetters(stage.bus).replay(letter.id, NOW)
+    done = await DeadLetters(stage.bus).replay(letter.id, NOW, anyway=True)
     assert (await replies[0])[0] == b"ok"
     assert done.duplicate
     assert await stage.send("LLEN", stage.keys.mail("c")) == 1
@@ -105,7 +107,7 @@ async def test_a_retired_conversation_takes_its_letter_back(stage: Stage) -> Non
     names = [keys.conv("c"), keys.mail("c"), keys.log("c"), keys.draft("c"), keys.subs("c"), keys.heads]
     assert await stage.bus.commands.call("retire", names, ["c", 9]) == b"retired"
     assert (await DeadLetters(stage.bus).story(letter)).state == "retired"
-    done = await DeadLetters(stage.bus).replay(letter.id, NOW)
+    done = await DeadLetters(stage.bus).replay(letter.id, NOW, anyway=True)
     assert done.number == 2
     assert await stage.field("c", "st") == "ready"
 
@@ -142,9 +144,61 @@ async def test_a_refused_replay_leaves_the_letter(redis_url: str, why: str, erro
         before = await stage.dead_letters()
         asked = "0:1-1" if why == "no such letter" else letter.id
         with pytest.raises(error):
-            await DeadLetters(stage.bus).replay(asked, NOW)
+            await DeadLetters(stage.bus).replay(asked, NOW, anyway=True)
         assert await stage.dead_letters() == before
         assert await stage.send("EXISTS", stage.keys.seen("c", letter.replay_turn_id)) == (error is TurnCancelled)
+
+
+async def dead_turn(stage: Stage, *tools: ToolRequested | ToolCompleted) -> Letter:
+    """A turn that called these tools, and then nobody could answer."""
+    led = Led()
+    await stage.open("c")
+
+    async def call(turn: Turn) -> None:
+        for tool in tools:
+            await turn.journal(tool)
+
+    dying = await stage.worker("w1", led)
+    await stage.accept("c", "t1")
+    led.do("t1", call)
+    led.say("t1", "said")
+
+    async def spoke() -> bool:
+        return bool(await stage.send("EXISTS", stage.keys.draft("c")))
+
+    await eventually(spoke)
+    await kill(dying)
+    await stage.worker("w2", echo, max_attempts=1)
+    await eventually(stage.dead_letters)
+    return (await DeadLetters(stage.bus).newest(1))[0]
+
+
+ASKED, TOLD = tool_requested("c", "t1", "book"), tool_completed("c", "t1", "book")
+
+
+@pytest.mark.parametrize(
+    ("tools", "outcome"), [((), "replayed"), ((ASKED, TOLD), "replayed"), ((ASKED,), "effects-unknown")]
+)
+async def test_a_turn_that_may_have_booked_is_not_replayed_without_a_look(
+    stage: Stage, tools: tuple[ToolRequested | ToolCompleted, ...], outcome: str
+) -> None:
+    """The new turn has idempotency keys of its own: what is not in the log could be done a second time."""
+    letter = await dead_turn(stage, *tools)
+    letters = DeadLetters(stage.bus)
+    if outcome == "replayed":
+        assert (await letters.replay(letter.id, NOW)).turn_id == letter.replay_turn_id
+        return
+    with pytest.raises(EffectsUnknown):
+        await letters.replay(letter.id, NOW)
+    assert len(await stage.dead_letters()) == 1
+    assert not (await letters.replay(letter.id, NOW, anyway=True)).duplicate
+
+
+async def test_a_letter_whose_log_was_retired_is_not_replayed_without_a_look(stage: Stage) -> None:
+    await stage.open("c")
+    letter = await put(stage)
+    with pytest.raises(EffectsUnknown):
+        await DeadLetters(stage.bus).replay(letter.id, NOW)
 
 
 async def test_a_letter_of_an_older_release_is_replayed_from_the_log(stage: Stage) -> None:

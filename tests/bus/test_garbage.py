@@ -129,7 +129,9 @@ async def test_garbage_among_the_cancels_ended_the_fast_path(stage: Stage, field
     assert (await listener.reply("t2")).status is ReplyStatus.CANCELLED, "no word was said: only the fast path knows"
 
 
-async def test_one_damaged_conversation_kept_the_reaper_from_all_others(stage: Stage) -> None:
+async def test_one_damaged_conversation_kept_the_reaper_from_all_others(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     led, successor = Led(), Led()
     dying = await stage.worker("w1", led)
     await stage.open("damaged", "c")
@@ -148,6 +150,11 @@ async def test_one_damaged_conversation_kept_the_reaper_from_all_others(stage: S
 
     await eventually(idle)
     assert worker.healthy
+    (reaper,) = (shard.reaper for shard in worker._shards)
+    for _ in range(3):
+        await reaper.sweep()
+    told = [one for one in caplog.records if one.message == "conversation cannot be mended"]
+    assert len(told) <= 1, "it was told in every sweep"
 
 
 async def test_entries_behind_many_long_turns_were_never_looked_at(stage: Stage) -> None:

@@ -71,9 +71,11 @@ def test_the_words_only_when_asked_for(letter: str, settings: BusSettings, capsy
 
 def test_a_replay_and_a_second_one(letter: str, settings: BusSettings, calls: Calls,
                                    capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    assert main(["dead", "replay", letter], settings) == 0
-    assert "turn replay-0-1790000000000-0 of c1, event 5" in capsys.readouterr().out
     assert main(["dead", "replay", letter], settings) == 1
+    assert "effects-unknown" in capsys.readouterr().err, "it asked for a tool and no result is recorded"
+    assert main(["dead", "replay", letter, "--anyway"], settings) == 0
+    assert "turn replay-0-1790000000000-0 of c1, event 5" in capsys.readouterr().out
+    assert main(["dead", "replay", letter, "--anyway"], settings) == 1
     assert "no-such-letter" in capsys.readouterr().err
     assert calls.redis.llen(calls.keys.mail("c1")) == 1
     assert main(["dead", "list"], settings) == 0

@@ -13,8 +13,8 @@ local worker, id, epoch, turn, status = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV
 local function verdict(item)
   local head, deadline = string.match(item, '^(%S+) %d+ (%d+)')
   if redis.call('HEXISTS', KEYS[2], 'x:' .. head) == 1 then return 'cancelled' end
-  if deadline ~= '0' and now > tonumber(deadline) then return 'expired' end
-  return 'go'
+  if deadline ~= '0' and now > tonumber(deadline) and redis.call('STRLEN', KEYS[6]) == 0 then return 'expired' end
+  return 'go'                                                               -- a reply begun is finished
 end
 local s = redis.call('HMGET', KEYS[2], 'st', 'own', 'ep', 'act', 'n', 'done', 'sv', 'tok', 'x:' .. turn, 'att', 'tr', 'p')
 local n, sv, cancelled = tonumber(s[5]) or 0, tonumber(s[7]) or 0, s[9]

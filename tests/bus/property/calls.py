@@ -10,18 +10,23 @@ from typing import Any
 
 from libs.bus.scripts import load_scripts
 from libs.contracts.keys import Keys
+from tests.bus.property.model import LONG_MS
 
 DEDUP_S = 3_600
-LONG_MS = 10_000_000
-"""Longer than any trial: a lease, a subscription or an idle time that does not run out by itself."""
 DRAFT_LIMIT = 100_000
 BODY_LIMIT = 1_000
 CHUNK_CAP = 100_000
 
 
+CLOCK = "test:clock"
+"""Milliseconds by which the server's clock seems to have jumped."""
+_TRUE = "local clock = redis.call('TIME')\n"
+_JUMPED = f"{_TRUE}clock[1] = clock[1] + math.floor((redis.call('GET', '{CLOCK}') or 0) / 1000)\n"
+
+
 def script_texts() -> dict[str, str]:
-    """The text of every script as the bus loads it."""
-    return {name: script.text for name, script in load_scripts().items()}
+    """The text of every script as the bus loads it, but for its clock: a test can let that jump."""
+    return {name: script.text.replace(_TRUE, _JUMPED) for name, script in load_scripts().items()}
 
 
 class Calls:
@@ -57,10 +62,24 @@ class Calls:
         limits = [deadline_ms, mailbox, waiting, DEDUP_S]
         return self._list("accept", keys, [c, turn, property_id, body, *limits, gateway, LONG_MS, body_limit])
 
-    def append(self, conversation: str, property_id: str, event: str, body: str) -> list[Any]:
+    def replay(
+        self, letter: str, conversation: str, turn: str, property_id: str, body: str, *, mailbox: int, waiting: int
+    ) -> list[Any]:
+        k, c = self.keys, conversation
+        keys = [k.seen(c, turn), k.conv(c), k.mail(c), k.log(c), k.events, k.turns, k.subs(c), k.heads, k.dead]
+        limits = [0, mailbox, waiting, DEDUP_S]
+        return self._list("replay", keys, [c, turn, property_id, body, *limits, "", LONG_MS, BODY_LIMIT, letter])
+
+    def reject(self, entry: str, worker: str) -> int:
+        k = self.keys
+        return int(self._call("reject", [k.turns, k.dead], ["brain", entry, "entry", "garbage", "why", worker]))
+
+    def append(
+        self, conversation: str, property_id: str, event: str, body: str, context: Sequence[str] = ()
+    ) -> list[Any]:
         k, c = self.keys, conversation
         keys = [k.conv(c), k.log(c), k.events, k.seen(c, event), k.heads, k.subs(c), k.context(c)]
-        return self._list("append", keys, [c, property_id, body, DEDUP_S])
+        return self._list("append", keys, [c, property_id, body, DEDUP_S, *context])
 
     def cancel(self, conversation: str, turn: str, property_id: str) -> list[Any]:
         k, c = self.keys, conversation
@@ -97,6 +116,12 @@ class Calls:
         k, c = self.keys, conversation
         keys = [k.conv(c), k.draft(c), *map(k.chunks, gateways)]
         return self._list("emit", keys, [worker, epoch, turn, offset, text, limit, c, CHUNK_CAP])
+
+    def ask(self, pipe: Any, worker: str, conversation: str, epoch: int, turn: str) -> None:
+        """Queue the question whether this run may go on: an emit of nothing."""
+        keys = [self.keys.conv(conversation), self.keys.draft(conversation)]
+        args = [worker, epoch, turn, 0, "", DRAFT_LIMIT, conversation, CHUNK_CAP]
+        pipe.evalsha(self._shas["emit"], len(keys), *keys, *map(str, args))
 
     def journal(
         self,
@@ -151,7 +176,7 @@ class Calls:
     ) -> str:
         k, c = self.keys, conversation
         keys = [k.turns, k.leases, k.conv(c), k.owned(worker), k.mail(c), k.log(c)]
-        args: list[str | int] = [c, worker, entry, unclaimed_ms, run_ms, epoch, "1" if refund else ""]
+        args: list[str | int] = [c, worker, entry, unclaimed_ms, run_ms, epoch, "1" if refund else "", ""]
         return str(self._call("reap", keys, args))
 
     def bury(self, worker: str) -> int:

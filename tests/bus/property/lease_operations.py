@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.bus.property import brain_operations as brain
-from tests.bus.property.calls import LONG_MS
-from tests.bus.property.model import ConversationModel, Run, need
+from tests.bus.property.model import HOUR_MS, LONG_MS, NEVER, ConversationModel, Run, need
 from tests.bus.property.world import World
 
 MAX_WORKERS = 4
@@ -21,7 +20,7 @@ def lapse(world: World) -> None:
 
 def come_back(world: World) -> None:
     """A zombie beats again: it never knew."""
-    zombies = [worker for worker in world.model.workers.values() if not worker.alive]
+    zombies = [worker for worker in world.model.workers.values() if not world.model.alive(worker.id)]
     if zombies:
         world.revive(world.pick(zombies))
 
@@ -35,7 +34,7 @@ def sweep_all(world: World, *, unclaimed_ms: int) -> None:
     """One whole sweep, checked call by call."""
     redis, keys = world.calls.redis, world.calls.keys
     for worker in list(world.model.workers.values()):
-        if not worker.alive:
+        if not world.model.alive(worker.id):
             for conversation in sorted(redis.smembers(keys.owned(worker.id))):
                 reap(world, world.model.by_id(conversation), worker.id)
     for pending in redis.xpending_range(keys.turns, "brain", "-", "+", 100):
@@ -67,10 +66,12 @@ def reap(
     """One reap, checked."""
     expected = _expected(world, conversation, worker, entry, unclaimed_ms, epoch)
     reply = world.calls.reap(conversation.id, worker, entry, unclaimed_ms=unclaimed_ms, epoch=epoch, refund=refund)
-    need(reply == expected, "reap", reply, expected, conversation.id, worker, entry, epoch)
+    need("owner", reply == expected, "reap", reply, expected, conversation.id, worker, entry, epoch)
     world.count(f"reap {reply}")
     if reply == "revived" and epoch != "" and refund:
         conversation.head.attempts -= 1
+    elif reply == "revived":
+        conversation.head.tried.append(f"{worker} {'lost its lease' if epoch == '' else 'gave it back'}")
     if reply in ("revived", "unclaimed"):
         conversation.activate()
     return reply
@@ -101,20 +102,26 @@ def give_back(world: World) -> None:
     for name in sorted(world.model.owned(worker.id)):
         conversation = world.model.by_id(name)
         if not any(conversation.runs(run) for run in worker.runs):
-            need(reap(world, conversation, worker.id, epoch=conversation.epoch) == "revived", "give back of a lost run")
+            need(
+                "owner",
+                reap(world, conversation, worker.id, epoch=conversation.epoch) == "revived",
+                "give back of a lost run",
+            )
     if worker.runs:
         run = world.pick(worker.runs)
         rightful = run.conversation.runs(run)
         outcome = reap(world, run.conversation, worker.id, epoch=run.epoch, refund=world.chance(0.7))
-        need((outcome == "revived") == rightful, "give back of a run", outcome)
+        need("owner", (outcome == "revived") == rightful, "give back of a run", outcome)
 
 
 def bury(world: World) -> None:
     """Every worker is looked at; only a dead one with nothing left may go."""
     for worker in world.model.workers.values():
         holds = world.model.owned(worker.id) or world.model.pending(worker.id)
-        expected = 0 if worker.alive or holds else 1
-        need(world.calls.bury(worker.id) == expected, "bury", worker.id, expected)
+        expected = 0 if world.model.alive(worker.id) or holds else 1
+        need("end", world.calls.bury(worker.id) == expected, "bury", worker.id, expected)
+        if expected:
+            worker.until = NEVER
 
 
 def reaped_and_claims_again(world: World) -> None:
@@ -125,7 +132,7 @@ def reaped_and_claims_again(world: World) -> None:
     old = world.pick(rightful)
     worker, conversation = world.model.workers[old.worker], old.conversation
     world.lapse(worker)
-    need(reap(world, conversation, worker.id) == "revived", "reap of a lapsed worker")
+    need("owner", reap(world, conversation, worker.id) == "revived", "reap of a lapsed worker")
     world.revive(worker)
     while not conversation.reader:
         for delivery in brain.read_new(world, worker, 5):
@@ -145,3 +152,25 @@ def _goes_on(world: World, old: Run) -> None:
     elif step == 1:
         brain.finish(world, old, "finished")
         world.model.workers[old.worker].runs.remove(old)
+
+
+def commit_comes_again_late(world: World) -> None:
+    """Its reply was lost, and the next turn has begun; perhaps its deadline has passed meanwhile."""
+    runs = [run for run in world.model.all_runs() if run.conversation.runs(run) and run.conversation.open_turns[1:]]
+    if runs:
+        run = world.pick(runs)
+        status = "cancelled" if run.turn.cancelled else brain.STATUS[run.verdict]
+        _, following = brain.finish(world, run, status, budget=1)
+        if following:
+            brain.hold(world.model.workers[run.worker], following)
+            brain.say(world, following, 0, "so ", ("g1",))
+            if world.chance(0.5):
+                world.jump(HOUR_MS)
+        brain.finish(world, run, status)
+
+
+def clock(world: World) -> None:
+    """The server's clock steps by an hour: leases live longer or run out, two or three jumps on all at once."""
+    step = world.pick((-HOUR_MS, HOUR_MS))
+    world.jump(step)
+    world.count("clock back" if step < 0 else "clock forward")

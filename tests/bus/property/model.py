@@ -8,16 +8,26 @@ from dataclasses import dataclass, field
 PROPERTY = "harbour"
 GATEWAYS = ("g1", "g2")
 MAILBOX = 4
+HOUR_MS = 3_600_000
+DEADLINE_MS = HOUR_MS // 2
+"""Only a clock that jumps reaches it."""
+LONG_MS = 10_000_000
+"""Leases and subscriptions: longer than any trial takes; two or three jumps of the clock outlast it."""
+NEVER = float("-inf")
 
 
 class Violation(AssertionError):
-    """The scripts did something else than the model allows."""
+    """The scripts did something else than the model allows. `invariant` is the one that noticed."""
+
+    def __init__(self, invariant: str, text: str) -> None:
+        super().__init__(text)
+        self.invariant = invariant
 
 
-def need(condition: object, what: str, *details: object) -> None:
-    """`Violation` unless the condition holds."""
+def need(invariant: str, condition: object, what: str, *details: object) -> None:
+    """`Violation` of that invariant unless the condition holds."""
     if not condition:
-        raise Violation(f"{what}: {', '.join(map(repr, details))}" if details else what)
+        raise Violation(invariant, f"{what}: {', '.join(map(repr, details))}" if details else what)
 
 
 @dataclass(eq=False)
@@ -28,6 +38,10 @@ class TurnModel:
     """How it was committed; '' while it is open."""
     cancelled: bool = False
     attempts: int = 0
+    tried: list[str] = field(default_factory=list)
+    """How its runs ended that cost an attempt."""
+    deadline: float = 0
+    """By the jumping clock; 0: none."""
     draft: str = ""
     last_words: str = ""
     silent_after: dict[str, str] = field(default_factory=dict)
@@ -58,8 +72,10 @@ class ConversationModel:
     turns: list[TurnModel] = field(default_factory=list)
     early: set[str] = field(default_factory=set)
     event_numbers: dict[str, int] = field(default_factory=dict)
-    subscribers: set[str] = field(default_factory=set)
+    listed: dict[str, float] = field(default_factory=dict)
+    """Gateways in the list of subscribers, by when they run out."""
     version: int = 0
+    context: dict[str, str] = field(default_factory=dict)
     state: str = "idle"
     owner: str = ""
     token: str = ""
@@ -94,10 +110,16 @@ class ConversationModel:
     def revive(self) -> None:
         self.retired = False
 
-    def subscribe(self, gateway: str) -> None:
-        if gateway and gateway not in self.subscribers:
-            self.subscribers.add(gateway)
-            self.version += 1
+    def subscribers(self, now: float) -> list[str]:
+        """Who follows at this time, sorted."""
+        return sorted(gateway for gateway, until in self.listed.items() if until >= now)
+
+    def subscribe(self, gateway: str, now: float) -> None:
+        """Who ran out and comes again counts as new."""
+        if gateway:
+            self.listed = {one: until for one, until in self.listed.items() if until >= now}
+            self.version += gateway not in self.listed
+            self.listed[gateway] = now + LONG_MS
 
     def activate(self) -> None:
         self.state, self.owner, self.token, self.granted_after = "ready", "", "", None
@@ -106,10 +128,10 @@ class ConversationModel:
     def observe(self, entry: str) -> None:
         """Take up the id of the activation, which no reply tells: a new one exactly when one was made."""
         if self.reactivated:
-            need(entry not in self.used_entries, "activation was not made anew", self.id, entry)
+            need("activations", entry not in self.used_entries, "activation was not made anew", self.id, entry)
             self.entry, self.reactivated = entry, False
             self.used_entries.add(entry)
-        need(entry == self.entry, "activation", self.id, entry, self.entry)
+        need("activations", entry == self.entry, "activation", self.id, entry, self.entry)
 
     def rest(self) -> None:
         self.state, self.owner, self.token, self.granted_after = "idle", "", "", None
@@ -119,14 +141,18 @@ class ConversationModel:
         """Whether this run owns the conversation now."""
         return self.state == "running" and (self.owner, self.epoch) == (run.worker, run.epoch)
 
-    def verdict(self, attempts: int, limit: int) -> str:
-        if self.head.cancelled:
+    def verdict(self, attempts: int, limit: int, now: float) -> str:
+        """Of a claim, or of the next turn in place."""
+        head = self.head
+        if head.cancelled:
             return "cancelled"
-        return "exhausted" if attempts > limit else "go"
+        if attempts > limit:
+            return "exhausted"
+        return "expired" if head.deadline and now > head.deadline and not head.draft else "go"
 
     def granted(self, worker: str, epoch: int) -> None:
         """Take over a grant: epochs rise, whatever happened before."""
-        need(epoch > self.epoch, "epoch did not rise", self.id, self.epoch, epoch)
+        need("epochs", epoch > self.epoch, "epoch did not rise", self.id, self.epoch, epoch)
         self.state, self.owner, self.epoch = "running", worker, epoch
         self.head.attempts += 1
 
@@ -143,22 +169,46 @@ class Delivery:
 @dataclass(eq=False)
 class WorkerModel:
     id: str
-    alive: bool = True
-    """Its lease is."""
+    until: float = NEVER
+    """When its lease runs out, by the jumping clock."""
     deliveries: list[Delivery] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LetterModel:
+    """A dead letter, as it should stand in Redis."""
+
+    entry: str
+    conversation: ConversationModel | None
+    """None: garbage."""
+    fields: dict[str, str]
+
+    @property
+    def replay_turn(self) -> str:
+        """Ids follow from the letter, as the bus makes them."""
+        return f"replay-{self.entry}"
 
 
 @dataclass(eq=False)
 class Model:
     conversations: list[ConversationModel]
     attempts_limit: int
+    now: float = 0
+    """How far the server's clock has jumped: what really passes in a trial is nothing beside it."""
     workers: dict[str, WorkerModel] = field(default_factory=dict)
-    dead_letters: list[str] = field(default_factory=list)
+    letters: list[LetterModel] = field(default_factory=list)
+    """In order; the ones that are kept."""
+    unread_letters: list[dict[str, str]] = field(default_factory=list)
+    """Letters whose entry no reply has told yet."""
+    epochs: dict[str, tuple[int, tuple[str, str] | None]] = field(default_factory=dict)
+    """By conversation: epoch and run as Redis had them after the last step."""
+    past_letters: list[LetterModel] = field(default_factory=list)
+    """Replayed or discarded."""
 
     def alive(self, worker: str) -> bool:
         known = self.workers.get(worker)
-        return known is not None and known.alive
+        return known is not None and known.until > self.now
 
     def owned(self, worker: str) -> set[str]:
         return {one.id for one in self.conversations if one.state == "running" and one.owner == worker}

@@ -23,8 +23,6 @@ class Mutation(NamedTuple):
     script: str
     old: str
     new: str
-    equivalent: str = ""
-    """Why no test can catch it, if so: then it is expected to survive."""
 
 
 MUTATIONS = (
@@ -34,6 +32,7 @@ MUTATIONS = (
     # accept
     Mutation("accept_nodedup", "accept", "if seen then\n", "if false then\n"),
     Mutation("accept_nowake", "accept", IS_IDLE, "if false then"),
+    Mutation("accept_stays_idle", "accept", "'st', 'ready', 'act', entry, 'att', 0)", "'act', entry, 'att', 0)"),
     Mutation("accept_wakes_ready", "accept", IS_IDLE, "if redis.call('HGET', KEYS[2], 'st') ~= 'running' then"),
     Mutation("accept_ignores_early_cancel", "accept", "if seen == 'x' then return { 'cancelled' } end", ""),
     Mutation("accept_restarts_numbers", "accept", REVIVED, "'n', 0, 'ep', epoch, 'sv'"),
@@ -57,8 +56,10 @@ MUTATIONS = (
     Mutation("claim_costs_nothing", "claim", ", attempt + 1  ", ", attempt  "),
     Mutation("claim_never_exhausted", "claim", "attempt > tonumber(ARGV[5])", "false"),
     Mutation("claim_forgets_draft", "claim", "local draft = redis.call('GET', KEYS[4]) or ''", "local draft = ''"),
-    Mutation("claim_stale_not_acked", "claim", "redis.call('XACK', KEYS[1], 'brain', entry)\n", "",
-             equivalent="a superseded entry was acked by the step that superseded it"),
+    Mutation("claim_stale_not_acked", "claim", "redis.call('XACK', KEYS[1], 'brain', entry)\n", ""),
+    Mutation("claim_epoch_is_the_clock", "claim", "math.max(epoch + 1, now)", "now"),
+    Mutation("claim_never_expires", "claim", "now > tonumber(deadline) and draft == ''", "false"),
+    Mutation("claim_expires_begun", "claim", " and draft == ''", ""),
     # emit
     Mutation("emit_before_fence", "emit", "local s = ", CHUNK_EARLY + "'o', ARGV[4], 'b', ARGV[5]) end\nlocal s = "),
     Mutation("emit_nofence", "emit", FENCE_BY_ARGV, "if false then"),
@@ -84,11 +85,17 @@ MUTATIONS = (
     # commit
     Mutation("commit_nofence", "commit", FENCE, "if false then"),
     Mutation("commit_any_epoch", "commit", " or s[3] ~= epoch then", " then"),
-    Mutation("commit_any_worker", "commit", " or s[2] ~= worker or s[3]", " or s[3]",
-             equivalent="an epoch names one run, and so one worker"),
+    Mutation("commit_any_worker", "commit", " or s[2] ~= worker or s[3]", " or s[3]"),
+    Mutation("commit_next_epoch_is_the_clock", "commit", "math.max(tonumber(epoch) + 1, now)", "now"),
+    Mutation("commit_next_never_expires", "commit", "if deadline ~= '0' and now", "if false and now"),
+    Mutation("commit_next_expires_begun", "commit", " and redis.call('STRLEN', KEYS[6]) == 0 then", " then"),
+    Mutation("commit_letter_without_message", "commit", "message and message[2][2] or ''", "''"),
+    Mutation("commit_letter_miscounts", "commit", "tonumber(s[10] or 1) - 1", "tonumber(s[10] or 1)"),
+    Mutation("commit_keeps_lost_runs", "commit", "if s[11] then redis.call('HDEL', KEYS[2], 'tr') end\n", ""),
     Mutation("commit_not_repeatable", "commit", "if s[6] ~= done then return", "if true then return"),
     Mutation("commit_nowake", "commit", "state, entry = 'ready', activate(KEYS[1], KEYS[2], KEYS[3], KEYS[4], id)",
              "state, entry = 'ready', ''"),
+    Mutation("commit_idle_with_mail", "commit", "text(n), 'st', state,", "text(n), 'st', 'idle',"),
     Mutation("commit_no_ack", "commit", ACK, ""),
     Mutation("commit_deletes", "commit", ACK, ACK + "redis.call('XDEL', KEYS[1], s[4])\n"),
     Mutation("commit_trims_pending", "commit", "oldest and oldest[1] or s[4]", "'9999999999999'"),
@@ -112,6 +119,9 @@ MUTATIONS = (
     Mutation("commit_no_dead_letter", "commit", "if status == 'dead' then", "if false then"),
     # append, cancel, follow
     Mutation("append_nodedup", "append", "if seen then", "if false then"),
+    Mutation("append_loses_context", "append", "else redis.call('HSET', KEYS[7]",
+             "else redis.call('HSET', KEYS[7] .. '?'"),
+    Mutation("append_keeps_removed", "append", "redis.call('HDEL', KEYS[7], ARGV[i])", "redis.call('HLEN', KEYS[7])"),
     Mutation("append_restarts_numbers", "append", REVIVED, "'n', 0, 'ep', epoch, 'sv'"),
     Mutation("cancel_not_durable", "cancel", "redis.call('HSET', KEYS[1], 'x:' .. turn, 1)", ""),
     Mutation("cancel_early_forgotten", "cancel", "redis.call('SET', KEYS[4], 'x', 'EX', ARGV[4])\n", ""),
@@ -133,15 +143,33 @@ MUTATIONS = (
     Mutation("reap_acks_others", "reap", "if found and conversation_of(found[2]) ~= id then return 'other' end", ""),
     Mutation("bury_with_pending", "bury", "if #redis.call('XPENDING'", "if false and #redis.call('XPENDING'"),
     Mutation("bury_alive", "bury", "if lease and tonumber(lease) > now then return 0 end", ""),
-    Mutation("bury_owner", "bury", "if redis.call('SCARD', KEYS[3]) > 0 then return 0 end", "",
-             equivalent="what is owned has its entry pending, and that alone forbids it"),
+    Mutation("bury_owner", "bury", "if redis.call('SCARD', KEYS[3]) > 0 then return 0 end", ""),
+    Mutation("reap_tells_nothing", "reap", "    tried('lost its lease')\n", ""),
+    Mutation("reap_tells_refunded", "reap",
+             "else tried(ARGV[8] ~= '' and ARGV[8] or 'gave it back') end",
+             "end tried(ARGV[8] ~= '' and ARGV[8] or 'gave it back')"),
+    # replay, reject
+    Mutation("replay_keeps_letter", "replay", "redis.call('XDEL', KEYS[9], ARGV[12])", ""),
+    Mutation("replay_drops_refused", "replay", "if reply[1] == 'ok' or reply[1] == 'dup' then", "if true then"),
+    Mutation("replay_gone_letter", "replay", "if #redis.call('XRANGE', KEYS[9], ARGV[12], ARGV[12]) == 0", "if false"),
+    Mutation("replay_forgets_the_first", "replay", "if number then return", "if false then return"),
+    Mutation("replay_full_mailbox", "replay", "if depth >= tonumber(ARGV[6])", "if false"),
+    Mutation("replay_restarts_numbers", "replay", REVIVED, "'n', 0, 'ep', epoch, 'sv'"),
+    Mutation("reject_twice", "reject", "== 0 then return 0 end", "== 2 then return 0 end"),
+    Mutation("reject_not_acked", "reject", "redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])",
+             "#redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)"),
+    Mutation("reject_without_letter", "reject", "redis.call('XADD', KEYS[2]", "redis.call('XADD', KEYS[2] .. '?'"),
     # retire, trim
     Mutation("retire_busy", "retire", "if s[1] ~= 'idle' or", "if false and"),
     Mutation("retire_unarchived", "retire", "if tonumber(s[2]) > tonumber(ARGV[2]) then return 'behind' end", ""),
+    Mutation("retire_restarts_epochs", "retire", "table.concat({ s[2], s[3], s[4] }, ' ')",
+             "table.concat({ s[2], '0', s[4] }, ' ')"),
     Mutation("retire_forgets", "retire", "redis.call('HSET', KEYS[6]", "redis.call('HSETNX', KEYS[6] .. '?'"),
     Mutation("trim_unread", "trim", "oldest and oldest[1] or found[name]", "'9999999999999-0'"),
     Mutation("trim_unacked", "trim", "oldest and oldest[1] or found[name]", "found[name]"),
     Mutation("trim_fastest_group", "trim", "or before(limit, floor)", "or before(floor, limit)"),
-    Mutation("trim_without_group", "trim", "if not found[name] then return { 'absent', name } end",
-             "if not found[name] then break end"),
+    Mutation("trim_without_group", "trim", "elseif redis.call('SISMEMBER', KEYS[2], name) == 0 then",
+             "elseif false then"),
+    Mutation("trim_waits_for_dropped", "trim", "== 0 then\n    return { 'absent'", "~= 2 then\n    return { 'absent'"),
+    Mutation("trim_dropped_for_ever", "trim", "redis.call('SREM', KEYS[2], name)", ""),
 )  # fmt: skip

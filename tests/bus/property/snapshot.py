@@ -20,6 +20,7 @@ class ConversationState:
     draft: str
     head: str | None
     """What retirement left."""
+    context: dict[str, str]
 
     @property
     def state(self) -> str:
@@ -37,8 +38,11 @@ class Snapshot:
     lag: int | None
     leases: set[str]
     owned: dict[str, set[str]]
-    dead: list[str]
-    """Turns of the dead letters."""
+    dead: list[tuple[str, dict[str, str]]]
+    """Letters, oldest first."""
+
+    accepted: list[tuple[str, str, int]]
+    """Conversation, worker and epoch of the runs that would be let speak now, of all that anybody believes in."""
 
     @property
     def unread(self) -> set[str]:
@@ -60,16 +64,21 @@ def read_snapshot(world: World) -> Snapshot:
     for model in models:
         pipe.hgetall(keys.conv(model.id)).lrange(keys.mail(model.id), 0, -1).xlen(keys.log(model.id))
         pipe.xrevrange(keys.log(model.id), count=STEP_EVENTS).get(keys.draft(model.id)).hget(keys.heads, model.id)
+        pipe.hgetall(keys.context(model.id))
     pipe.xrange(keys.turns).xpending_range(keys.turns, "brain", "-", "+", 1_000).xinfo_groups(keys.turns)
     pipe.zrange(keys.leases, 0, -1).xrange(keys.dead)
     for worker in world.model.workers:
         pipe.smembers(keys.owned(worker))
+    runs = list(world.model.all_runs())
+    for run in runs:
+        world.calls.ask(pipe, run.worker, run.conversation.id, run.epoch, run.turn.id)
     replies: list[Any] = pipe.execute()
     states = []
     for index, model in enumerate(models):
-        fields, mail, length, end, draft, head = replies[6 * index : 6 * index + 6]
-        states.append(ConversationState(model, fields, mail, length, end, draft or "", head))
-    turns, pending, (group,), leases, dead, *owned = replies[6 * len(models) :]
+        fields, mail, length, end, draft, head, context = replies[7 * index : 7 * index + 7]
+        states.append(ConversationState(model, fields, mail, length, end, draft or "", head, context))
+    turns, pending, (group,), leases, dead, *rest = replies[7 * len(models) :]
+    owned, answers = rest[: len(world.model.workers)], rest[len(world.model.workers) :]
     return Snapshot(
         conversations=states,
         turns=[entry for entry, _ in turns],
@@ -78,5 +87,10 @@ def read_snapshot(world: World) -> Snapshot:
         lag=group["lag"],
         leases=set(leases),
         owned=dict(zip(world.model.workers, owned, strict=True)),
-        dead=[fields["m"].split()[0] for _, fields in dead],
+        dead=dead,
+        accepted=[
+            (run.conversation.id, run.worker, run.epoch)
+            for run, answer in zip(runs, answers, strict=True)
+            if answer != ["fenced"]
+        ],
     )

@@ -33,12 +33,18 @@ def trim(world: World) -> None:
         needed.append(pending[0]["message_id"] if pending else groups[group])
     before, floor = redis.xlen(events), min(needed, key=entry_key)
     kept = redis.xrange(events, floor)
-    absent = world.chance(0.2)
-    reply = world.calls.trim(*STORE_GROUPS, *(["gone"] if absent else []))
+    absent, dropped = world.chance(0.3), world.chance(0.5)
+    if dropped:
+        redis.sadd(world.calls.keys.dropped, "gone", *STORE_GROUPS)
+    else:
+        redis.delete(world.calls.keys.dropped)
+    asked, absent = absent, absent and not dropped
+    reply = world.calls.trim(*STORE_GROUPS, *(["gone"] if asked else []))
+    need("trim", redis.smembers(world.calls.keys.dropped) <= {"gone"}, "a group that is there still counts as dropped")
     removed = before - redis.xlen(events)
-    need(redis.xrange(events, floor) == kept, "trimmed into what a group needs", floor)
-    need(reply == (["absent", "gone"] if absent else ["trimmed", removed]), "trim", reply, removed)
-    need(not absent or removed == 0, "trimmed although a group is absent", removed)
-    need(absent or before - removed - len(kept) < 8, "nothing was trimmed", before, removed, len(kept))
+    need("trim", redis.xrange(events, floor) == kept, "trimmed into what a group needs", floor)
+    need("trim", reply == (["absent", "gone"] if absent else ["trimmed", removed]), "trim", reply, removed)
+    need("trim", not absent or removed == 0, "trimmed although a group is absent", removed)
+    need("trim", absent or before - removed - len(kept) < 8, "nothing was trimmed", before, removed, len(kept))
     lags = [one["lag"] for one in redis.xinfo_groups(events)]
-    need(None not in lags, "lag is nil after a trim", lags)
+    need("lag", None not in lags, "lag is nil after a trim", lags)

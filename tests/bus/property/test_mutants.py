@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from tests.bus.property.broken import BROKEN
 from tests.bus.property.calls import script_texts
+from tests.bus.property.invariants import INVARIANTS
 from tests.bus.property.mutants import judge, mutated
 from tests.bus.property.mutations import MUTATIONS, Mutation
 from tests.bus.property.trial import connect
@@ -19,6 +24,9 @@ REPRESENTATIVE = (
     "reap_acks_others",
     "follow_again_unnoticed",
     "retire_forgets",
+    "replay_keeps_letter",
+    "commit_any_worker",
+    "claim_epoch_is_the_clock",
 )
 
 
@@ -29,6 +37,17 @@ def test_mutation_still_applies(mutation: Mutation) -> None:
 
 def test_every_script_has_a_mutation() -> None:
     assert {one.script for one in MUTATIONS} == set(script_texts())
+
+
+def test_every_mutation_breaks_an_invariant_and_every_invariant_is_broken() -> None:
+    assert set(BROKEN) == set(INVARIANTS)
+    assert {name for names in BROKEN.values() for name in names} == {one.name for one in MUTATIONS}
+    assert all(BROKEN.values())
+
+
+def test_every_violation_names_an_invariant_that_is_told() -> None:
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
+    assert set(re.findall(r"need\(\s*\"([a-z-]+)\"", sources)) == set(INVARIANTS)
 
 
 @pytest.mark.parametrize("name", REPRESENTATIVE)

@@ -20,6 +20,10 @@ COVERED = (
     "journal ok", "journal dup", "journal fenced", "journal cancelled", "journal gap",
     "commit idle", "commit ready", "commit next", "commit fenced", "commit cancelled", "commit gap", "next lost",
     "reap revived", "reap unclaimed", "reap live", "reap other", "reap waiting",
+    "replay ok", "replay dup", "replay gone", "replay busy", "replay cancelled",
+    "verdict go", "verdict cancelled", "verdict expired", "verdict exhausted",
+    "next go", "next cancelled", "next expired",
+    "clock forward", "clock back", "acked by hand",
     "retire retired", "retire busy", "retire behind", "retire none",
 )  # fmt: skip
 """What the trials must have met, or they prove nothing about it."""

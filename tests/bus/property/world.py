@@ -7,8 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
-from tests.bus.property.calls import Calls
-from tests.bus.property.model import PROPERTY, ConversationModel, Model, WorkerModel, need
+from tests.bus.property.calls import CLOCK, Calls
+from tests.bus.property.model import (
+    LONG_MS,
+    NEVER,
+    PROPERTY,
+    ConversationModel,
+    Model,
+    WorkerModel,
+    need,
+)
 
 T = TypeVar("T")
 STORE_GROUPS = ("context-store", "analytics")
@@ -23,6 +31,8 @@ class World:
         self.model = Model([ConversationModel(name) for name in names], attempts_limit=self.pick((1, 2, 4)))
         self._turns = Counter[str]()
         self._tokens = 0
+        self.forged: set[str] = set()
+        """Entries on the turns stream that no script made."""
 
     def begin(self) -> None:
         """An empty Redis with the group, the conversations and two workers."""
@@ -34,7 +44,7 @@ class World:
         for conversation in self.model.conversations:
             body = f"opened {conversation.id}"
             reply = self.calls.open(conversation.id, PROPERTY, body, f"identity/{conversation.id}")
-            need(reply == ["opened", conversation.id], "open", reply)
+            need("log", reply == ["opened", conversation.id], "open", reply)
             conversation.record(body)
         for _ in range(2):
             self.new_worker()
@@ -42,7 +52,8 @@ class World:
     def new_worker(self) -> WorkerModel:
         worker = WorkerModel(f"w{len(self.model.workers) + 1}")
         self.model.workers[worker.id] = worker
-        need(self.calls.beat(worker.id) == 0, "a new worker owns something")
+        worker.until = self.model.now + LONG_MS
+        need("owner", self.calls.beat(worker.id) == 0, "a new worker owns something")
         return worker
 
     def chance(self, probability: float) -> bool:
@@ -59,7 +70,7 @@ class World:
         return self.pick(list(self.model.workers.values()))
 
     def alive_workers(self) -> list[WorkerModel]:
-        return [worker for worker in self.model.workers.values() if worker.alive]
+        return [worker for worker in self.model.workers.values() if self.model.alive(worker.id)]
 
     def new_turn_id(self, conversation: ConversationModel) -> str:
         self._turns[conversation.id] += 1
@@ -76,15 +87,20 @@ class World:
 
     def lapse(self, worker: WorkerModel) -> None:
         """The lease runs out; the worker may go on, not knowing."""
-        worker.alive = False
+        worker.until = NEVER
         if self.calls.redis.zscore(self.calls.keys.leases, worker.id) is not None:
             self.calls.redis.zadd(self.calls.keys.leases, {worker.id: 1})
 
     def revive(self, worker: WorkerModel) -> None:
         """It beats (again)."""
-        worker.alive = True
+        worker.until = self.model.now + LONG_MS
         owned = self.calls.beat(worker.id)
-        need(owned == len(self.model.owned(worker.id)), "beat's count", worker.id, owned)
+        need("owner", owned == len(self.model.owned(worker.id)), "beat's count", worker.id, owned)
+
+    def jump(self, ms: int) -> None:
+        """The server's clock steps."""
+        self.model.now += ms
+        self.calls.redis.set(CLOCK, int(self.model.now))
 
     def count(self, what: str) -> None:
         """Remember that this happened, so that a test can see what the trials covered."""

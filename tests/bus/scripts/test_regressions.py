@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bus.property.calls import Calls
-from tests.bus.scripts.test_limits_and_deadlines import P, begin, read
+from tests.bus.scripts.test_limits_and_deadlines import P, begin, let_pass, read
 
 
 def test_reap_with_the_entry_of_another_conversation_acked_that_entry(calls: Calls) -> None:
@@ -45,3 +45,17 @@ def test_a_run_given_back_because_of_its_turn_cost_no_attempt(calls: Calls) -> N
         attempts.append((granted[2], granted[3]))
         assert calls.reap("a", "w1", epoch=granted[1], refund=False) == "revived"
     assert attempts == [(1, "go"), (2, "go"), (3, "exhausted")]
+
+
+def test_a_commit_repeated_past_the_deadline_called_the_reply_that_had_begun_expired(calls: Calls) -> None:
+    """The grant in place had been answered, the reply of that commit was lost, and the next turn already spoke."""
+    begin(calls, "a")
+    calls.accept("a", "a.1", P, "hi")
+    calls.accept("a", "a.2", P, "hi", deadline_ms=40)
+    ((entry, _),) = read(calls)
+    first = calls.claim("w1", entry, "a", "t", 3)
+    granted = calls.commit("w1", "a", first[1], "a.1", "finished", ["reply"], budget=1)
+    assert granted[4] == "go"
+    assert calls.emit("w1", "a", granted[3], "a.2", 0, "half")[0] == "ok"
+    let_pass(calls, 50)
+    assert calls.commit("w1", "a", first[1], "a.1", "finished", ["reply"], budget=1)[4] == "go"

@@ -79,6 +79,7 @@ REPLY = encode(
             {"c": "conv-1", "m": "turn-1 3 0 1", "e": "7", "why": "exhausted"},
             'dead   conv-1       turn-1       "exhausted"',
         ),
+        (KEYS.dead, {"k": "entry", "b": "x y", "why": "no turn"}, 'dead   -            -            "no turn"'),
     ],
 )
 def test_an_entry_is_one_line(stream: str, fields: Mapping[str, str | bytes], line: str) -> None:
