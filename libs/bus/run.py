@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler, TurnStopped
 from libs.bus.insisting import PAUSE_S, insist
+from libs.bus.late import tell_late
 from libs.contracts.codec import encode
 from libs.contracts.errors import BotelError, BusFull
 from libs.contracts.events import AnyEvent, MessageReceived, ToolCompleted, ToolRequested
@@ -275,17 +276,8 @@ class Run:
             known = set(self._gateways)
             self._version, self._gateways = version, [gateway.decode() for gateway in asked.result()]
             self._emit_keys = self._keys_of_emit()
-            for gateway in self._gateways:
-                if gateway not in known:
-                    self._hint(gateway)
+            tell_late(self._bus, self._keys, self._grant, set(self._gateways) - known, self._sent)
         self._flush()
-
-    def _hint(self, gateway: str) -> None:
-        """Words were emitted after this gateway began to follow and before it was known: it sees a hole, and heals."""
-        grant, stream = self._grant, self._keys.chunks(gateway)
-        chunk = ("c", grant.conversation_id, "t", grant.item.turn_id, "e", grant.epoch, "o", self._sent, "b", "")
-        sent = self._bus.commands.send("XADD", stream, "MAXLEN", "~", self._bus.settings.max_chunk_stream, "*", *chunk)
-        sent.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
 
     async def _settle(self) -> None:
         """The handler has closed, and a side effect that has begun ends and is journalled, before the turn ends.
