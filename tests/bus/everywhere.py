@@ -15,7 +15,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tests.servers.chosen import CHOICES, VARIABLE
+from tests.servers.chosen import CHOICES
+from tests.servers.redis import VARIABLE
 
 CLUSTER = "cluster"
 _SUITE, _SMOKE = "tests/bus", "tests/bus/deployments/test_cluster.py"

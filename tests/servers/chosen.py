@@ -6,19 +6,12 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
-from deploy.local.redis_server import WHEEL, RedisBinary, find_redis
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.redis import VARIABLE, RedisServer, chosen_binary, running_redis
 from tests.servers.sentinel import running_sentinel
 
-VARIABLE = "BOTEL_TEST_REDIS"
 CHOICES = ("redis", "valkey", "sentinel")
 _PATIENT_MS = 20_000
 """No test of the suites is to be surprised by a failover, however slow the machine."""
-
-
-def valkey_binary() -> RedisBinary:
-    """The one of the wheel, whatever else is here."""
-    return find_redis({**os.environ, "BOTEL_REDIS_SERVER": WHEEL})
 
 
 def running_chosen(
@@ -26,10 +19,8 @@ def running_chosen(
 ) -> AbstractContextManager[RedisServer]:
     """A server of one's own. `ValueError` for a choice that there is not."""
     match env.get(VARIABLE) or "redis":
-        case "redis":
-            return running_redis(durable=durable)
-        case "valkey":
-            return running_redis(durable=durable, binary=valkey_binary())
+        case "redis" | "valkey":
+            return running_redis(durable=durable, binary=chosen_binary(env))
         case "sentinel":
             return running_sentinel(durable=durable, down_after_ms=_PATIENT_MS)
         case other:

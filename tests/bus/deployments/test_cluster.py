@@ -41,7 +41,7 @@ PROPERTIES = [_property_of(shard) for shard in range(SHARDS)]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ClusterRedis]:
-    with running_cluster() as made:
+    with running_cluster(durable=True) as made:
         yield made
 
 
@@ -206,6 +206,25 @@ async def test_a_slot_that_moves_under_a_reply_takes_it_along(hotels: Hotels, cl
         await soon(hotels.accept(one, "move", "t2", "and on"), WITHIN_S)
         assert (await hotels.listeners[one].reply(f"{one}.t2")).text == "and on"
         assert await hotels.gapless(one, "move") == [f"{one}.t1", f"{one}.t2"]
+
+
+async def test_a_node_is_killed_and_comes_back_under_a_reply(hotels: Hotels, cluster: ClusterRedis) -> None:
+    """Its shards wait, first for the node and then for a cluster that is whole again; the others lose nothing."""
+    brain = Halting()
+    await hotels.worker("dead-w1", brain)
+    await hotels.worker("dead-w2", brain)
+    await hotels.follow_all("dead")
+    text = "said before the node was killed and said after"
+    for one in PROPERTIES:
+        await hotels.accept(one, "dead", "t1", text)
+        await hotels.listeners[one].said(f"{one}.t1", Halting.half(text))
+    await asyncio.to_thread(cluster.nodes[0].stop)
+    brain.go.set()
+    await asyncio.to_thread(cluster.nodes[0].start)
+    for one in PROPERTIES:
+        await hotels.listeners[one].until(lambda it, one=one: f"{one}.t1" in it.replies, WITHIN_S)  # type: ignore[misc]
+        assert (await hotels.listeners[one].reply(f"{one}.t1")).text == text
+        assert await hotels.gapless(one, "dead") == [f"{one}.t1"]
 
 
 async def test_a_slot_that_is_half_moved_is_waited_for(hotels: Hotels, cluster: ClusterRedis) -> None:

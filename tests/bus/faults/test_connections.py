@@ -136,6 +136,20 @@ async def test_a_killed_redis_comes_back_with_its_file_under_six_replies(own_red
             assert turns == [f"{name}.1", f"{name}.2"]
 
 
+async def test_a_master_that_was_cut_off_from_its_replicas_is_left_and_tried_again(own_redis: RedisServer) -> None:
+    """NOREPLICAS (min-replicas-to-write): what it took now would be lost at the failover."""
+    async with Stage(own_redis.url, command_timeout_ms=15_000) as stage:
+        await stage.worker("w1", echo)
+        await stage.open("c")
+        own_redis.ask("CONFIG SET min-replicas-to-write 3")
+        accepted = asyncio.ensure_future(stage.accept("c", "t1"))
+        await eventually(lambda: not stage.bus.commands.connected)
+        assert not accepted.done()
+        own_redis.ask("CONFIG SET min-replicas-to-write 0")
+        assert (await soon(accepted, WITHIN_S)).number == 2
+        await stage.at_rest("c")
+
+
 async def test_a_redis_that_is_still_loading_is_waited_for(own_redis: RedisServer) -> None:
     """-LOADING after a start with much data: what is asked meanwhile is answered when it is done."""
     async with Stage(own_redis.url, command_timeout_ms=15_000) as stage:
