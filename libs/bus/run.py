@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from libs.bus.bus import Bus
+from libs.bus.effects import Effects
 from libs.bus.handler import Done, Handler, TurnStopped
 from libs.bus.insisting import PAUSE_S, insist
 from libs.bus.late import tell_late
@@ -49,7 +50,7 @@ class Run:
         self._in_flight: asyncio.Future[Any] | None = None
         self._asked: asyncio.Future[Any] | None = None
         """Who follows, while the answer is on its way."""
-        self._effects: set[asyncio.Task[Any]] = set()
+        self._effects = Effects(lambda: bool(self.stopped))
         self._task: asyncio.Task[Done] | None = None
         self.stopped = ""
         """Why nothing more is said: cancelled, fenced, lapsed, full, given up, ...; '' while all is well."""
@@ -125,15 +126,7 @@ class Run:
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
         """See `handler.Turn.effect`."""
-        task: asyncio.Task[T] = asyncio.ensure_future(_await(work))
-        self._effects.add(task)
-        task.add_done_callback(self._effect_over)
-        return await asyncio.shield(task)
-
-    def _effect_over(self, task: asyncio.Task[Any]) -> None:
-        self._effects.discard(task)
-        if self.stopped and not task.cancelled() and (error := task.exception()):
-            _log.warning("side effect failed after its turn was stopped", exc_info=error)
+        return await self._effects.run(work)
 
     # What the worker does
 
@@ -285,7 +278,7 @@ class Run:
         Whoever hastens this hastens the handler; nobody cuts a side effect in two.
         """
         hastened = False
-        while left := [task for task in (self._task, *self._effects) if task and not task.done()]:
+        while left := [task for task in (self._task, *self._effects.running) if task and not task.done()]:
             try:
                 await asyncio.wait(left)
             except asyncio.CancelledError:
@@ -294,10 +287,6 @@ class Run:
                     self._task.cancel()
         if hastened:
             raise asyncio.CancelledError
-
-
-async def _await(work: Callable[[], Awaitable[T]]) -> T:
-    return await work()
 
 
 def _being_cancelled() -> bool:
