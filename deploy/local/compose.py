@@ -15,10 +15,14 @@ DEVELOPMENT_PROPERTY = "harbour"
 
 
 def compose_env(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment with the digest of the development key, which is all that a container may know of it."""
+    """The environment with the digest of the development key, which is all that a server may know of it.
+
+    The brain is a client of the store: it gets the key.
+    """
     key = env.get("BOTEL_API_KEY", "")
+    store = env.get("BRAIN_STORE_KEYS") or (f"{DEVELOPMENT_PROPERTY}:{key}" if key else "")
     digests = env.get("BOTEL_API_KEYS") or f"{DEVELOPMENT_PROPERTY}:{hashlib.sha256(key.encode()).hexdigest()}"
-    return {**env, "BOTEL_API_KEYS": digests}
+    return {**env, "BOTEL_API_KEYS": digests, "BRAIN_STORE_KEYS": store}
 
 
 class Compose:

@@ -1,7 +1,7 @@
 """The table of services that the native stack runs: what each is called with, and how one sees that it is ready.
 
-In `argv` and `env`, names in braces are filled in: {port} and {index} of the process, {var} the data directory, and a
-port of another service as {text_port}, {store_port}, {voice_port}.
+In `argv` and `env`, names in braces are filled in: {port} and {index} of the process, {var} the data directory,
+{api_key} the development key, and a port of another service as {text_port}, {store_port}, {voice_port}.
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ SERVICES: tuple[Service, ...] = (
     Service(
         name=BRAIN,
         argv=_module("brain"),
-        env={"BOTEL_HEALTH_PORT": "{port}", "BOTEL_HOTEL_PATH": "{var}/hotel.sqlite3"},
+        env={
+            "BOTEL_HEALTH_PORT": "{port}",
+            "BOTEL_HOTEL_PATH": "{var}/hotel.sqlite3",
+            "BRAIN_STORE_URL": "http://127.0.0.1:{store_port}",
+            "BRAIN_STORE_KEYS": "harbour:{api_key}",
+        },
         grace_s=35.0,
     ),
     Service(

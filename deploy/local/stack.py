@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from deploy.local.env import API_KEY
 from deploy.local.leash import Leash
 from deploy.local.ports import HOST, free_ports, is_free
 from deploy.local.probes import http_ready, redis_ready
@@ -178,6 +179,7 @@ class Stack:
         port = self._ports[service.port_name] if service.port_name else free_ports(1)[0]
         places = {f"{name.lower()}_port": str(number) for name, number in self._ports.items()}
         places |= {"port": str(port), "index": str(index), "var": str(self.directory)}
+        places["api_key"] = self._env.get(API_KEY, "")
         given = {key: _filled(value, places) for key, value in {**EVERY_PROCESS, **service.env}.items()}
         name = f"{service.name}-{index}" if service.name == BRAIN else service.name
         spec = Spec(
