@@ -85,7 +85,7 @@ class Brains:
         self.by_pid[process.pid] = (name, process)
 
     async def _alive(self) -> set[str]:
-        now = await redis_ms(self._bus)
+        now = await redis_ms(self._bus, self._bus.shards[0])
         leases = await self._bus.commands.send("ZRANGEBYSCORE", self._bus.shards[0].leases, now, "+inf")
         return {name.decode() for name in leases}
 
@@ -108,7 +108,7 @@ async def _one(bus: Bus, feed: Feed, brains: Brains, number: int) -> Recovery:
         pid = int((await _words(items)).text)
         await asyncio.sleep(random.random() * 0.3)
         expiry = float(await bus.commands.send("ZSCORE", keys.leases, brains.by_pid[pid][0]))
-        killed, killed_ms = time.perf_counter(), await redis_ms(bus)
+        killed, killed_ms = time.perf_counter(), await redis_ms(bus, keys)
         brains.kill(pid)
         await _words(items)
         total = (time.perf_counter() - killed) * 1000

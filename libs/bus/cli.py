@@ -44,7 +44,7 @@ async def _run(options: argparse.Namespace, settings: BusSettings) -> int:
     async with Bus(settings, name="operator") as bus:
         if options.subject == "groups":
             return await _groups(options, EventGroups(bus))
-        letters, now_ms = DeadLetters(bus), await redis_ms(bus)
+        letters, now_ms = DeadLetters(bus), await redis_ms(bus, bus.shards[0])
         match options.command:
             case "list":
                 await _list(options, letters, now_ms)

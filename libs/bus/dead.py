@@ -135,9 +135,9 @@ async def reject(
     )
 
 
-async def redis_ms(bus: Bus) -> int:
-    """Redis's clock, the only one that counts, in Unix milliseconds."""
-    seconds, microseconds = await bus.at(bus.shards[0]).send("TIME")
+async def redis_ms(bus: Bus, keys: Keys) -> int:
+    """A shard's clock, the only one that counts there, in Unix milliseconds."""
+    seconds, microseconds = await bus.at(keys).send("TIME")
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
@@ -219,7 +219,7 @@ class DeadLetters:
         """Drop every letter that is older, in milliseconds by Redis's clock; answers how many."""
         dropped = 0
         for keys in self._bus.shards:
-            before = max(0, await redis_ms(self._bus) - than_ms)
+            before = max(0, await redis_ms(self._bus, keys) - than_ms)
             dropped += int(await self._bus.commands.send("XTRIM", keys.dead, "MINID", before))
         return dropped
 

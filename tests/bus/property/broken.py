@@ -48,7 +48,7 @@ BROKEN = {
     "cancel": (
         "accept_ignores_early_cancel", "emit_ignores_cancel", "journal_begins_cancelled",
         "commit_ignores_cancel", "commit_keeps_flag", "commit_last_words_of_cancelled", "cancel_not_durable",
-        "cancel_early_forgotten", "cancel_queued_as_running", "journal_drops_effect",
+        "cancel_early_forgotten", "cancel_queued_as_running", "journal_drops_effect", "journal_begins_recorded",
     ),
     "log": (
         "open_twice", "open_restarts_numbers", "journal_nodedup", "journal_off_the_events",
