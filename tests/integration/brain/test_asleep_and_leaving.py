@@ -26,7 +26,7 @@ GUESTS = ("guest-204", "guest-107", "guest-302", "guest-110")
 
 async def epochs_of_chunks(redis_url: str, gateway: str, turn: str) -> list[int]:
     """Which run said each piece that a gateway was sent, in order."""
-    async with Bus(BusSettings(redis_url=redis_url)) as bus:  # type: ignore[arg-type]
+    async with Bus(BusSettings(redis_url=redis_url)) as bus:
         entries = await bus.commands.send("XRANGE", Keys().chunks(gateway), "-", "+")
     fields = [dict(zip(body[::2], body[1::2], strict=True)) for _, body in entries]
     return [int(one[b"e"]) for one in fields if one.get(b"t") == turn.encode() and b"o" in one]
