@@ -82,8 +82,9 @@ class OwnAgent:
 class ForeignAgent:
     """A user's agent: a compiled graph with a `messages` state, or any runnable that takes and gives messages.
 
-    It runs its own tools in its own way; they are written down when they have run, so that the next turn's model sees
-    them, but are not fenced or settled as ours are.
+    It runs its own tools in its own way. A call of a graph is written down before it runs, so that none begins in a turn
+    that was cancelled or taken over, and after, so that the next turn's model sees them. They are not settled as ours
+    are: a successor's model is told that an outcome is unknown, and may call again.
     """
 
     marks_all = False
@@ -195,12 +196,15 @@ def _last_reply(messages: Any) -> AIMessage | None:
 
 
 async def _write_down(data: Any, calls: dict[str, tuple[str, dict[str, Any]]], context: TurnContext) -> None:
-    """Journal the tool calls that a finished step of a foreign graph brings."""
+    """Journal the tool calls that a finished step of a foreign graph brings. Its next step begins after this."""
     for update in data.values() if isinstance(data, Mapping) else ():
         found = update.get("messages", ()) if isinstance(update, Mapping) else ()
         for message in found if isinstance(found, Sequence) else (found,):
             if isinstance(message, AIMessage):
-                calls.update({call["id"] or "": (call["name"], call["args"]) for call in message.tool_calls})
+                for call in message.tool_calls:
+                    calls[call["id"] or ""] = call["name"], call["args"]
+                    made = journal.Call(call["id"] or "", call["name"], canonical(call["args"]))
+                    await context.turn.journal(journal.announced(context, made))
             elif isinstance(message, ToolMessage) and message.tool_call_id in calls:
                 await _journal(message, *calls[message.tool_call_id], context)
 

@@ -198,6 +198,13 @@ def _answer(request: ToolRequested, outcome: Outcome, name: str, time_ms: int, o
     return ToolCompleted(**{**asked, **told}, result=outcome.text, ok=outcome.ok)
 
 
+def announced(context: TurnContext, call: Call) -> ToolRequested:
+    """The record of a call that someone else's agent is about to make."""
+    return _requested(
+        context, call, idempotency_key(context.conversation_id, context.turn_id, call.name, call.arguments)
+    )
+
+
 def observed(context: TurnContext, call: Call, result: str, *, ok: bool) -> ToolCompleted:
     """The record of a call that someone else's agent has made by itself."""
     return _completed(context, _requested(context, call), Outcome(result[: results.MAX_RESULT_CHARS], ok=ok))

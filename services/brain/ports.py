@@ -88,4 +88,8 @@ class Pms(Protocol):
         """The offer as it stands; `NotFound`."""
 
     async def settle(self, property_id: str, *, key: str) -> Offer | Booking | None:
-        """What was done under this key; None if nothing was."""
+        """What was done under this key; None if nothing was.
+
+        The adapter of a system without keys cannot know: it raises `OutcomeUnknown`. Then nothing is repeated, and the
+        guest is told that the front desk will confirm it.
+        """

@@ -66,7 +66,7 @@ class Brain:
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.returncode is None:
             self.process.send_signal(how)
-        return await asyncio.wait_for(self.process.wait(), 40)
+        return await asyncio.wait_for(self.process.wait(), 120)
 
 
 async def start_brain(redis_url: str, hotel: Path, **env: str) -> Brain:
@@ -93,7 +93,7 @@ async def running_brains(count: int, redis_url: str, hotel: Path, **env: str) ->
     brains = [await start_brain(redis_url, hotel, **env) for _ in range(count)]
     try:
         for brain in brains:
-            await eventually(lambda brain=brain: brain.ask("/readyz"), within_s=40)  # type: ignore[misc]
+            await eventually(lambda brain=brain: brain.ask("/readyz"), within_s=120)  # type: ignore[misc]
         yield brains
     finally:
         for brain in brains:
@@ -106,7 +106,7 @@ async def busy_one(brains: Sequence[Brain]) -> Brain:
     async def busy() -> list[Brain]:
         return [brain for brain in brains if await brain.busy()]
 
-    [found] = await eventually(busy, within_s=20)
+    [found] = await eventually(busy, within_s=60)
     return found
 
 
@@ -189,7 +189,7 @@ class Guest:
     ) -> ReplyGenerated | None:
         """Until the reply is complete, so many words of it have come, or this was recorded of the tool."""
         assert self.following
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             async for item in self.following:
                 if isinstance(item, Piece):
                     self.text += item.text

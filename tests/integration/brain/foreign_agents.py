@@ -68,6 +68,21 @@ async def flower_price(flower: str) -> str:
     return f"four euros a {flower}"
 
 
+sold: list[str] = []
+"""Flowers that a tool has really sold."""
+
+
+@tool("flower_price")
+async def sell(flower: str) -> str:
+    """Sells a flower, which nobody can undo."""
+    sold.append(flower)
+    return f"a {flower} is yours"
+
+
+def seller() -> Runnable[Any, Any]:
+    return create_agent(Florist(), [sell])
+
+
 def florist() -> Runnable[Any, Any]:
     return create_agent(Florist(), [flower_price], system_prompt="You sell flowers.")
 

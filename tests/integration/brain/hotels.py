@@ -10,6 +10,7 @@ from libs.contracts.events import ToolCompleted, ToolRequested
 from services.brain.domain.hotel import Booking, Offer, Reservation, Status
 from services.brain.pms.memory import MemoryPms
 from services.brain.pms.sample import Hotel, harbour
+from services.brain.ports import OutcomeUnknown
 from services.brain.rehearsal import RehearsedTurn
 
 
@@ -65,6 +66,24 @@ class LossyPms(MemoryPms):
 
     async def settle(self, property_id: str, *, key: str) -> Offer | Booking | None:
         return await super().settle(property_id, key=key) if self._settles else await _never()
+
+
+class KeylessPms(MemoryPms):
+    """A system that knows no keys: every accepted call is a booking, and nobody can ask what became of one."""
+
+    def __init__(self, other: MemoryPms, *, answers: bool) -> None:
+        self.__dict__.update(other.__dict__)
+        self._answers = answers
+        self.accepted: list[str] = []
+        """Offers, as often as they were booked."""
+
+    async def accept_offer(self, property_id: str, *, offer_id: str, key: str) -> Booking:
+        self.accepted.append(offer_id)
+        booking = await super().accept_offer(property_id, offer_id=offer_id, key=key)
+        return booking if self._answers else await _never()
+
+    async def settle(self, property_id: str, *, key: str) -> Offer | Booking | None:
+        raise OutcomeUnknown("This system has no keys.")
 
 
 async def _never() -> Booking:

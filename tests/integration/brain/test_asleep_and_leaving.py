@@ -26,7 +26,7 @@ GUESTS = ("guest-204", "guest-107", "guest-302", "guest-110")
 
 async def epochs_of_chunks(redis_url: str, gateway: str, turn: str) -> list[int]:
     """Which run said each piece that a gateway was sent, in order."""
-    async with Bus(BusSettings(redis_url=redis_url)) as bus:  # type: ignore[arg-type]
+    async with Bus(BusSettings(redis_url=redis_url)) as bus:
         entries = await bus.commands.send("XRANGE", Keys().chunks(gateway), "-", "+")
     fields = [dict(zip(body[::2], body[1::2], strict=True)) for _, body in entries]
     return [int(one[b"e"]) for one in fields if one.get(b"t") == turn.encode() and b"o" in one]
@@ -40,9 +40,9 @@ async def test_a_brain_that_was_stopped_says_nothing_more_when_it_wakes(redis_ur
         sleeper = await busy_one(brains)
         [other] = [brain for brain in brains if brain is not sleeper]
         sleeper.pause()
-        await eventually(other.busy, within_s=30)
+        await eventually(other.busy, within_s=60)
         sleeper.resume()
-        await eventually(sleeper.idle, within_s=30)
+        await eventually(sleeper.idle, within_s=60)
         reply = await guest.answer()
 
         assert reply.status is ReplyStatus.FINISHED
@@ -51,7 +51,7 @@ async def test_a_brain_that_was_stopped_says_nothing_more_when_it_wakes(redis_ur
         said = await epochs_of_chunks(redis_url, guest.gateway_id, turn)
         assert said == sorted(said), "nothing of the run before is sent behind its successor's words"
         assert len(set(said)) == 2
-        await eventually(lambda: sleeper.ask("/readyz"), within_s=30)
+        await eventually(lambda: sleeper.ask("/readyz"), within_s=60)
         await other.end()
         assert (await guest.hear(text="when is breakfast")).text.startswith("Breakfast is served")
 
@@ -75,13 +75,13 @@ async def test_a_second_signal_ends_the_grace_period(redis_url: str, tmp_path: P
     env = {"BRAIN_OFFLINE_FIRST_TOKEN_S": "60", **NEVER_MENDED, "BRAIN_DRAIN_S": "600"}
     async with running_brains(1, redis_url, tmp_path / "h.sqlite3", **env) as [brain], visiting(redis_url) as guest:
         await guest.say("hello")
-        await eventually(brain.busy, within_s=20)
+        await eventually(brain.busy, within_s=60)
         brain.process.send_signal(signal.SIGTERM)
 
         async def drains() -> bool:
             return not await brain.ask("/readyz")
 
-        await eventually(drains, within_s=20)
+        await eventually(drains, within_s=60)
         assert brain.process.returncode is None
         assert await brain.end(signal.SIGINT) == 0
 
@@ -108,7 +108,7 @@ async def test_all_brains_are_restarted_one_by_one_and_no_guest_notices(redis_ur
             await replace(stack, redis_url, hotel, env)
             codes.append(await brain.end(signal.SIGTERM))
         over.set()
-        told = await asyncio.wait_for(asyncio.gather(*talks), 120)
+        told = await asyncio.wait_for(asyncio.gather(*talks), 240)
 
         assert codes == [0, 0, 0]
         for guest, answers in zip(guests, told, strict=True):
@@ -122,16 +122,5 @@ async def replace(stack: contextlib.AsyncExitStack, redis_url: str, hotel: Path,
     """One more brain, ready."""
     brain = await start_brain(redis_url, hotel, **env)
     stack.push_async_callback(brain.end, signal.SIGKILL)
-    await eventually(lambda: brain.ask("/readyz"), within_s=40)
+    await eventually(lambda: brain.ask("/readyz"), within_s=120)
     return brain
-
-
-async def test_a_model_slower_than_any_lease_is_waited_for(redis_url: str, tmp_path: Path) -> None:
-    """A dozen leases go by before the first word; one attempt is all there is."""
-    lease = {"BOTEL_BUS_LEASE_MS": "300", "BOTEL_BUS_BEAT_MS": "50", "BOTEL_BUS_UNCLAIMED_MS": "300"}
-    env = {**lease, **ONE_ATTEMPT, "BRAIN_OFFLINE_FIRST_TOKEN_S": "4"}
-    async with running_brains(2, redis_url, tmp_path / "h.sqlite3", **env), visiting(redis_url) as guest:
-        reply = await guest.hear(text="hello")
-
-        assert reply.status is ReplyStatus.FINISHED
-        assert reply.text.startswith("Hello, this is your concierge")

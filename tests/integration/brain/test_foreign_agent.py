@@ -8,7 +8,8 @@ import logging
 import pytest
 from langchain_core.messages import HumanMessage
 
-from libs.contracts.events import Channel, ReplyGenerated, ReplyStatus, ToolCompleted
+from libs.bus.handler import TurnStopped
+from libs.contracts.events import Channel, ReplyGenerated, ReplyStatus, ToolCompleted, ToolRequested
 from services.brain.agent import AgentNotUsable, load_agent
 from services.brain.answer import APOLOGY, Concierge
 from services.brain.pms.memory import MemoryPms
@@ -22,6 +23,7 @@ HERE = "tests.integration.brain.foreign_agents"
 @pytest.fixture(autouse=True)
 def _nothing_seen() -> None:
     foreign_agents.seen.clear()
+    foreign_agents.sold.clear()
 
 
 def talking_to(name: str, pms: MemoryPms) -> Rehearsal:
@@ -80,6 +82,26 @@ async def test_a_failing_agent_is_an_apology_and_its_words_are_not_logged(
     assert (talk.log[-1].status, talk.log[-1].reason) == (ReplyStatus.FAILED, "RuntimeError")
     assert "secret" not in caplog.text
     assert "model failed" in caplog.text
+
+
+async def test_its_tools_do_not_begin_in_a_turn_that_was_cancelled(pms: MemoryPms) -> None:
+    talk = talking_to("seller", pms)
+    turn = talk.accept("sell me a rose")
+    turn.cancelled = True
+
+    with pytest.raises(TurnStopped):
+        await turn.run(Concierge(load_agent(f"{HERE}:seller"), pms, clock=lambda: NOW).answer)
+
+    assert foreign_agents.sold == []
+
+
+async def test_a_call_stands_on_the_record_before_it_is_made(pms: MemoryPms) -> None:
+    talk = talking_to("seller", pms)
+    await talk.say("sell me a rose")
+
+    steps = [type(event) for event in talk.log if isinstance(event, ToolRequested | ToolCompleted)]
+    assert steps == [ToolRequested, ToolCompleted]
+    assert foreign_agents.sold == ["rose"]
 
 
 async def test_a_cancel_stops_it(pms: MemoryPms) -> None:

@@ -24,7 +24,7 @@ async def until_the_hotel_has_it(hotel: Path) -> None:
     async def booked() -> int:
         return await asyncio.to_thread(bookings, hotel)
 
-    await eventually(booked, within_s=30)
+    await eventually(booked, within_s=60)
 
 
 async def kill_in_the_booking(redis_url: str, hotel: Path, guest: Guest, last: str) -> None:
@@ -94,8 +94,8 @@ async def test_a_brain_that_slept_in_a_booking_books_nothing_more_when_it_wakes(
                 reply = await guest.answer()
                 assert reply.text == BOOKED
                 sleeper.resume()
-                await eventually(sleeper.idle, within_s=30)
-                await eventually(lambda: sleeper.ask("/readyz"), within_s=30)
+                await eventually(sleeper.idle, within_s=60)
+                await eventually(lambda: sleeper.ask("/readyz"), within_s=60)
                 await successor.end()
             following = await guest.hear(text="when is breakfast")
 
