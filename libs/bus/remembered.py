@@ -29,10 +29,15 @@ class Remembered:
         self._events.append((number, hash(body)))
 
     def agreed(self, log: Mapping[int, bytes]) -> int:
-        """The last number up to which the log says the same; what came after the two parted may well agree again."""
-        upto = self.oldest - 1
+        """The last number up to which the log says the same; what came after the two parted may well agree again.
+
+        A log that begins later says nothing of what was before: it was archived and given up.
+        """
+        upto, first = self.oldest - 1, min(log, default=0)
         for number, known in self._events:
-            if number not in log or hash(log[number]) != known:
+            if number >= first and number not in log:
+                break
+            if number in log and hash(log[number]) != known:
                 break
             upto = number
         return upto

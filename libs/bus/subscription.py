@@ -132,26 +132,33 @@ class Subscription:
             self._fail(error)
             return
         if verify or last < self._number:
-            await self._verify(last)
+            last = await self._verify()
         if last > self._number:
             self.push(last)
 
-    async def _verify(self, last: int) -> None:
-        """Go back to where the log and what was handed out say the same."""
+    async def _verify(self) -> int:
+        """Go back to where the log and what was handed out say the same; answers the log's last number.
+
+        All is read after the number is known: what is handed out meanwhile is no sign of anything.
+        """
         number, oldest = self._number, self._remembered.oldest or self._number
-        log = self._keys.log(self.conversation_id)
-        entries = await self._bus.commands.send("XRANGE", log, f"{oldest}-0", f"{number}-0")
-        if not entries and last >= number:
-            return  # retired: the archive has it
-        agreed = self._remembered.agreed({number_of(entry_id): fields[1] for entry_id, fields in entries})
-        if not self._remembered.oldest:
-            agreed = number  # resumed, and nothing came since
-        agreed = min(agreed, last)
+        commands, keys, conversation = self._bus.commands, self._keys, self.conversation_id
+        entries, told = await asyncio.gather(
+            commands.send("XRANGE", keys.log(conversation), f"{oldest}-0", f"{number}-0"),
+            commands.send("HGET", keys.conv(conversation), "n"),
+        )
+        last = int(told) if told else number  # none: retired, the archive has it
+        if entries:
+            log = {number_of(entry_id): fields[1] for entry_id, fields in entries}
+            agreed = self._remembered.agreed(log) if self._remembered.oldest else number
+        else:
+            agreed = min(last, number)
         if agreed < number <= self._number:
-            _log.warning("log went back", extra={"conversation_id": self.conversation_id, "number": agreed})
+            _log.warning("log went back", extra={"conversation_id": conversation, "number": agreed})
             self._bus.observer.healed("lost writes")
             self._remembered.forget_after(agreed)
             self._number = agreed
+        return last
 
     def close(self) -> None:
         """Stop following; the iteration ends."""

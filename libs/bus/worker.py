@@ -171,7 +171,8 @@ class Worker:
             while True:
                 if not reader.connected:
                     await reader.connect()
-                    after = await resume_point(self._bus.at(shard.keys), stream, after)
+                    with contextlib.suppress(BusUnavailable):
+                        after = await resume_point(self._bus.at(shard.keys), stream, after)
                 with contextlib.suppress(LinkDown):
                     for entry in await reader.read({stream: after}, 64):
                         after = entry.id

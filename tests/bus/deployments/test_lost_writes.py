@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import pytest
 
 from libs.bus.events import EventConsumer, Record
+from libs.bus.link import Part
 from libs.bus.reader import resume_point
 from libs.contracts.events import MessageReceived, ReplyStatus
 from libs.contracts.keys import STORE_GROUP
 from tests.bus.support.handlers import Halting, Led, echo
 from tests.bus.support.recording import Recording
-from tests.bus.support.stage import Stage
+from tests.bus.support.stage import PATIENT, Stage
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.redis import RedisServer
 
@@ -70,6 +74,35 @@ async def test_a_follower_whose_log_has_grown_past_its_number_meanwhile(own_redi
         await stage.at_rest("c")
         history = [event.id for event in (await stage.history("c"))[1:]]
         await listener.until(lambda it: [event.id for event in it.events] == history, WITHIN_S)
+
+
+async def test_an_event_that_came_while_the_number_was_read_came_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number was older than what had been handed out meanwhile, which looked like a log that went back."""
+    feed = await stage.feed(**PATIENT)
+    await stage.open("c")
+    listener = await stage.listen(feed, "c")
+    commands = feed._bus.at(stage.keys)
+    original = commands.send
+
+    async def late(asked: Awaitable[Any]) -> Any:
+        reply = await asked
+        monkeypatch.setattr(commands, "send", original)
+        await stage.accept("c", "t1")
+        await listener.until(lambda it: it.events)
+        return reply
+
+    def send(*parts: Part) -> Awaitable[Any]:
+        return asyncio.ensure_future(late(original(*parts)))
+
+    monkeypatch.setattr(commands, "send", send)
+    (subscription,) = feed._followers["c"]
+    await subscription.check(renew=False)
+    await stage.accept("c", "t2")
+    await listener.until(lambda it: len(it.events) == 2)
+    assert [event.id for event in listener.events] == ["t1", "t2"]
+    assert listener.error is None
 
 
 async def test_a_turn_whose_claim_was_lost_is_claimed_again_at_a_higher_epoch(own_redis: RedisServer) -> None:

@@ -77,7 +77,7 @@ async def test_a_password_that_is_corrected_is_noticed(own_redis: RedisServer) -
         own_redis.ask("ACL SETUSER brain >old")
         await eventually(lambda: _accepted(stage), within_s=20)
         await stage.at_rest("c")
-        await eventually(lambda: worker.healthy)
+        await eventually(lambda: worker.healthy, within_s=20)
 
 
 async def _accepted(stage: Stage) -> bool:

@@ -17,6 +17,8 @@ TOLD = {3: b"c", 4: b"d", 5: b"e"}
         ({3: b"c", 4: b"other", 5: b"e"}, 3),
         ({3: b"other", 4: b"d", 5: b"e"}, 2),
         ({}, 2),
+        ({5: b"e"}, 5),
+        ({5: b"other"}, 4),
     ],
 )
 def test_it_agrees_up_to_the_first_difference(log: dict[int, bytes], agreed: int) -> None:
