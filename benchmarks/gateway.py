@@ -18,8 +18,9 @@ from benchmarks.load import OPEN_CONVERSATIONS, Columns, Took, closed, columns, 
 from libs.bus.bus import Bus, new_id
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
+from libs.bus.pieces import Piece
 from libs.bus.settings import BusSettings
-from libs.bus.subscription import Piece, Subscription
+from libs.bus.subscription import Subscription
 from libs.contracts.events import Author, Channel, ConversationOpened, MessageReceived
 from libs.observability.metrics import BusMetrics
 from libs.process import run

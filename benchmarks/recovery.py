@@ -26,8 +26,9 @@ from libs.bus.conversations import Conversations
 from libs.bus.dead import redis_ms
 from libs.bus.feed import Feed
 from libs.bus.handler import Done, Turn
+from libs.bus.pieces import Piece
 from libs.bus.settings import BusSettings
-from libs.bus.subscription import Piece, Subscription
+from libs.bus.subscription import Subscription
 from libs.bus.worker import Worker, wall_clock_ms
 from libs.contracts.events import Author, Channel, ConversationOpened, MessageReceived
 from libs.process import run

@@ -8,43 +8,21 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
 from libs.bus.bus import Bus
 from libs.bus.log import number_of
+from libs.bus.pieces import Item, Piece, SlowFollower
 from libs.bus.remembered import Remembered
 from libs.bus.stitch import Fit, Stitch
 from libs.contracts.chunks import Chunk, EventCopy
 from libs.contracts.codec import decode
-from libs.contracts.errors import MalformedMessage, Retry, UnknownConversation
-from libs.contracts.events import AnyEvent, ReplyGenerated, ReplyStatus
+from libs.contracts.errors import MalformedMessage, UnknownConversation
+from libs.contracts.events import ReplyGenerated
 
 _log = logging.getLogger(__name__)
 _MAX_QUEUE = 4_096
 _MAX_HELD_BYTES = 4 * 2**20
 """Bodies and texts held for one reader, at most, before more is taken."""
 _HEAL_PAGE = 500
-
-
-class Piece(msgspec.Struct, frozen=True):
-    """Text of a reply, in order and without repetition; the last piece of a turn has `end`."""
-
-    turn_id: str
-    text: str
-    offset: int
-    """Where it begins in the reply, in UTF-8 bytes."""
-    end: ReplyStatus | None = None
-
-
-class SlowFollower(UnknownConversation):
-    """The reader fell too far behind and was cut off: it resumes from its last event number."""
-
-    code = "slow-reader"
-    retry = Retry.LATER
-    advice = "Resume from the last event number that you have."
-
-
-Item = AnyEvent | Piece
 
 
 class Subscription:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from libs.bus.conversations import Accepted, Opened, Snapshot
-from libs.bus.subscription import Item
+from libs.bus.pieces import Item
 from libs.contracts.events import ConversationOpened, Event, MessageReceived
 
 

@@ -8,7 +8,7 @@ from contextlib import aclosing, closing
 
 import msgspec
 
-from libs.bus.subscription import Item, Piece
+from libs.bus.pieces import Item, Piece
 from libs.contracts.context import opening_context
 from libs.contracts.events import (
     AnyEvent,

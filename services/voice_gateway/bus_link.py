@@ -13,7 +13,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
-from libs.bus.subscription import Piece, Subscription
+from libs.bus.pieces import Piece
+from libs.bus.subscription import Subscription
 from libs.contracts.errors import (
     BotelError,
     BusUnavailable,

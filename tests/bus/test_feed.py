@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from libs.bus import subscription
+from libs.bus.pieces import SlowFollower
 from libs.bus.run import Run
-from libs.bus.subscription import SlowFollower
 from tests.bus.support.conversation import PROPERTY, heard
 from tests.bus.support.handlers import Led, echo
 from tests.bus.support.recording import Recording

@@ -8,7 +8,7 @@ import pytest
 
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
-from libs.bus.subscription import Piece
+from libs.bus.pieces import Piece
 from libs.contracts.errors import UnknownConversation
 from libs.contracts.events import MessageReceived, ReplyGenerated, ReplyHeard
 from tests.bus.support.conversation import PROPERTY, heard

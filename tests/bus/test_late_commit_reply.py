@@ -14,8 +14,9 @@ from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.handler import Done, Turn
 from libs.bus.link import Part
+from libs.bus.pieces import Piece
 from libs.bus.settings import BusSettings
-from libs.bus.subscription import Piece, Subscription
+from libs.bus.subscription import Subscription
 from libs.bus.worker import Worker
 from libs.contracts.events import Author, Channel, ConversationOpened, MessageReceived
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from libs.bus.subscription import Piece
+from libs.bus.pieces import Piece
 from libs.contracts.errors import BotelError
 from libs.contracts.events import ReplyGenerated
 from libs.web.errors import TooManyStreams

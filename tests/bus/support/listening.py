@@ -6,7 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 
-from libs.bus.subscription import Piece, Subscription
+from libs.bus.pieces import Piece
+from libs.bus.subscription import Subscription
 from libs.contracts.events import AnyEvent, ReplyGenerated, ReplyStatus
 from tests.bus.support.waiting import WITHIN_S
 

@@ -19,8 +19,9 @@ from deploy.local.ports import free_port
 from libs.bus.bus import Bus, new_id
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
+from libs.bus.pieces import Piece
 from libs.bus.settings import BusSettings
-from libs.bus.subscription import Piece, Subscription
+from libs.bus.subscription import Subscription
 from libs.contracts.events import (
     AnyEvent,
     Author,

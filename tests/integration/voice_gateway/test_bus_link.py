@@ -15,8 +15,8 @@ from libs.bus.bus import Bus
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.handler import Done, Turn, TurnStopped
+from libs.bus.pieces import SlowFollower
 from libs.bus.settings import BusSettings
-from libs.bus.subscription import SlowFollower
 from libs.bus.worker import Worker
 from libs.contracts.errors import BusUnavailable, InvalidRequest, TooLarge, UnknownConversation
 from libs.contracts.events import (

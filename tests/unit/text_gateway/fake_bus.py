@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from libs.bus.conversations import Accepted, Opened, Snapshot
-from libs.bus.subscription import Item, Piece
+from libs.bus.pieces import Item, Piece
 from libs.contracts.errors import TurnCancelled, UnknownConversation
 from libs.contracts.events import (
     AnyEvent,
