@@ -6,6 +6,7 @@ With a cluster each shard has a command connection of its own, to its node; else
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable
 from types import TracebackType
@@ -21,7 +22,11 @@ from libs.bus.scripts import load_scripts
 from libs.bus.servers import find_server
 from libs.bus.settings import BusSettings
 from libs.contracts.chunks import EventCopy
+from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import Keys, shard_of
+
+_MOST_COUNTED = 10_000
+"""Entries that a recount looks at."""
 
 
 def new_id(kind: str) -> str:
@@ -66,6 +71,11 @@ class Bus:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+    async def recount(self, stream: str, group: str) -> None:
+        """Set the group's lag right after a connection was made: a restarted Redis may be wrong about it."""
+        with contextlib.suppress(BusUnavailable, ResponseError):  # the stream is not there yet, or not any more
+            await self.commands.call("recount", [stream], [group, _MOST_COUNTED])
 
     async def ping(self) -> None:
         """`BusUnavailable` when Redis, or the node of some shard, does not answer."""

@@ -66,6 +66,8 @@ class EventConsumer:
             while True:
                 fresh = not reader.connected
                 await reader.connect()
+                if fresh:
+                    await self._bus.recount(keys.events, self._group)
                 if fresh or time.monotonic() > adopted + self._adopt_after_ms / 1000:
                     pending = await self._adopt(keys) or fresh or pending
                     adopted = time.monotonic()

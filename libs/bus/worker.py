@@ -116,6 +116,7 @@ class Worker:
                 fresh = not reader.connected
                 await reader.connect()
                 if fresh:
+                    await self._bus.recount(shard.keys.turns, TURN_GROUP)
                     await self._reread_pending(shard, reader)
                 taken = await self._slots.take(share)
                 entries: list[Entry] = []

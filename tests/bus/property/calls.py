@@ -183,6 +183,9 @@ class Calls:
         k = self.keys
         return int(self._call("bury", [k.turns, k.leases, k.owned(worker)], [worker]))
 
+    def recount(self, stream: str, group: str) -> int:
+        return int(self._call("recount", [stream], [group, 10_000]))
+
     def trim(self, *groups: str) -> list[Any]:
         return self._list("trim", [self.keys.events, self.keys.dropped], list(groups))
 

@@ -41,7 +41,7 @@ MUTATIONS = (
     Mutation("accept_large", "accept", "if #body > tonumber(ARGV[11])", "if false"),
     Mutation("accept_never_busy", "accept", "if depth >= tonumber(ARGV[6])", "if false"),
     Mutation("accept_never_overloaded", "accept", "if waiting >= tonumber(ARGV[7])", "if false"),
-    Mutation("accept_counts_running_as_waiting", "accept", "waiting = group[i + 1] or waiting", "waiting = waiting"),
+    Mutation("accept_counts_running_as_waiting", "accept", "'(' .. group[i + 1], '+'", "'-', '+'"),
     Mutation("accept_unlogged", "accept", "record(KEYS[4], KEYS[5], id, n, body)\n", ""),
     Mutation("accept_in_front", "accept", "redis.call('RPUSH'", "redis.call('LPUSH'"),
     # claim
@@ -172,4 +172,8 @@ MUTATIONS = (
              "elseif false then"),
     Mutation("trim_waits_for_dropped", "trim", "== 0 then\n    return { 'absent'", "~= 2 then\n    return { 'absent'"),
     Mutation("trim_dropped_for_ever", "trim", "redis.call('SREM', KEYS[2], name)", ""),
+    # recount
+    Mutation("recount_forgets_unread", "recount", "stream['entries-added'] - unread", "stream['entries-added']"),
+    Mutation("recount_leaves_it", "recount", "if lag ~= unread then", "if false then"),
+    Mutation("recount_moves_the_group", "recount", "ARGV[1], last, 'ENTRIESREAD'", "ARGV[1], '$', 'ENTRIESREAD'"),
 )  # fmt: skip

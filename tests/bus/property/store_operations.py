@@ -48,3 +48,15 @@ def trim(world: World) -> None:
     need("trim", absent or before - removed - len(kept) < 8, "nothing was trimmed", before, removed, len(kept))
     lags = [one["lag"] for one in redis.xinfo_groups(events)]
     need("lag", None not in lags, "lag is nil after a trim", lags)
+
+
+def recount(world: World) -> None:
+    """Redis was restarted and is wrong about how much was read; whoever connects anew sets it right."""
+    calls, turns = world.calls, world.calls.keys.turns
+    (group,) = calls.redis.xinfo_groups(turns)
+    last, lag = group["last-delivered-id"], group["lag"]
+    wrong = world.rng.randint(0, 2 * lag + 50)
+    calls.redis.xgroup_setid(turns, "brain", last, entries_read=wrong)
+    need("lag", calls.recount(turns, "brain") == lag, "recount", lag)
+    (group,) = calls.redis.xinfo_groups(turns)
+    need("lag", (group["lag"], group["last-delivered-id"]) == (lag, last), "lag after a recount", group, lag)

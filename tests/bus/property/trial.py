@@ -41,6 +41,7 @@ WEIGHTS: dict[Callable[[World], None], int] = {
     store.read: 12,
     store.ack: 12,
     store.trim: 12,
+    store.recount: 8,
     lease.lapse: 35,
     lease.come_back: 40,
     lease.sweep: 35,
