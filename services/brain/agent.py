@@ -82,9 +82,9 @@ class OwnAgent:
 class ForeignAgent:
     """A user's agent: a compiled graph with a `messages` state, or any runnable that takes and gives messages.
 
-    It runs its own tools in its own way. A call of a graph is written down before it runs, so none begins in a turn
-    that was cancelled or taken over, and after, so that the next turn's model sees them. They are not settled as ours
-    are: a successor's model is told that an outcome is unknown, and may call again.
+    It runs its own tools in its own way. A call of a graph is written down before it runs, so that none begins in a
+    turn that was cancelled or taken over, and after, so that the next turn's model sees it. They are not settled as
+    ours are: a successor's model is told that an outcome is unknown, and may call again.
     """
 
     marks_all = False
