@@ -17,7 +17,8 @@ MAX_MAILBOX = 8
 """Unanswered turns in one conversation."""
 MAX_WAITING = 1_000
 """Conversations of a shard that wait for a brain."""
-MAX_ATTEMPTS = 3
-"""Runs of one turn before it becomes a dead letter."""
+MAX_ATTEMPTS = 5
+"""Runs of one turn before it becomes a dead letter: enough for a turn that is only unlucky, few enough for one that kills
+its brains."""
 MAX_CHUNK_STREAM = 10_000
 """Entries kept in a gateway's chunk stream; what is lost is healed from log and draft."""

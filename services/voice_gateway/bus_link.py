@@ -93,11 +93,7 @@ class BusExchange:
             customer_id=caller.customer_id,
             reservation_id=caller.reservation_id,
         )
-        context = {
-            "property_id": caller.property_id,
-            "customer_id": caller.customer_id,
-            "reservation_id": caller.reservation_id,
-        }
+        context = {name: getattr(caller, name) for name in ("property_id", "customer_id", "reservation_id")}
         opened = await self._conversations.open(event, {name: value for name, value in context.items() if value})
         return opened.conversation_id
 

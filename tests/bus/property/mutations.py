@@ -174,6 +174,6 @@ MUTATIONS = (
     Mutation("trim_dropped_for_ever", "trim", "redis.call('SREM', KEYS[2], name)", ""),
     # recount
     Mutation("recount_forgets_unread", "recount", "stream['entries-added'] - unread", "stream['entries-added']"),
-    Mutation("recount_leaves_it", "recount", "if lag ~= unread then", "if false then"),
+    Mutation("recount_leaves_it", "recount", "if counted ~= right then", "if false then"),
     Mutation("recount_moves_the_group", "recount", "ARGV[1], last, 'ENTRIESREAD'", "ARGV[1], '$', 'ENTRIESREAD'"),
 )  # fmt: skip
