@@ -18,7 +18,6 @@ MAX_MAILBOX = 8
 MAX_WAITING = 1_000
 """Conversations of a shard that wait for a brain."""
 MAX_ATTEMPTS = 5
-"""Runs of one turn before it becomes a dead letter: enough for a turn that is only unlucky, few enough for one that kills
-its brains."""
+"""Runs of one turn before it becomes a dead letter: it may be unlucky some times, and may not kill brains for ever."""
 MAX_CHUNK_STREAM = 10_000
 """Entries kept in a gateway's chunk stream; what is lost is healed from log and draft."""
