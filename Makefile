@@ -66,7 +66,7 @@ test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of 
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants
 
-chaos: $(SETUP) ## Kill brains and all else under calls and chats, then audit (BREAK=fence must fail; STRICT=1; SEED=n)
+chaos: $(SETUP) ## Kill brains and the rest under calls and chats, then audit (BREAK=fence, STRICT=1, SEED=n)
 	$(RUN) -m tests.chaos --seed $(SEED) $(if $(BREAK),--break $(BREAK)) $(if $(STRICT),--strict)
 
 test-redis: $(SETUP) ## The bus suite on Redis, on Valkey and through Sentinel, and a smoke run on a Cluster
