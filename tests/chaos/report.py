@@ -99,11 +99,12 @@ def table(told: Mapping[str, Any], verdict: Mapping[str, Sequence[str]]) -> str:
     rows = [
         ("turns answered, of which spoken", f"{told['turns']}, {told['spoken']}"),
         ("two-step bookings", f"{told['bookings']}"),
-        ("brains killed (`kill -9`)", f"{told['kills']}"),
-        ("... while it had a reply mid-stream", f"{told['mid_stream']}"),
-        ("... while it was inside a side effect", f"{told['in_effect']}"),
-        ("... before the hotel took it, after", f"{told['before']}, {told['after']}"),
-        *((f"... where it was: {place}", f"{count}") for place, count in told["places"].items()),
+        ("brains killed (`kill -9`); one may be in several of these places", f"{told['kills']}"),
+        ("... with a reply mid-stream", f"{told['mid_stream']}"),
+        ("... inside a side effect", f"{told['in_effect']}"),
+        ("... in it before the hotel took it, and after", f"{told['before']}, {told['after']}"),
+        ("... with nothing but turns that had no word out yet", f"{told['places'][Place.SILENT.value]}"),
+        ("... with no turn", f"{told['places'][Place.IDLE.value]}"),
         *((f"fault: {fault}", f"{count}") for fault, count in told["faults"].items()),
         (
             f"`kill -9` to the next words, {recovery['n']} replies",
