@@ -25,7 +25,7 @@ from libs.contracts.chunks import EventCopy
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import Keys, shard_of
 
-_MOST_COUNTED = 10_000
+_MOST_COUNTED = 2_000
 """Entries that a recount looks at."""
 
 

@@ -137,7 +137,7 @@ class Commands:
         self._heard = now = time.monotonic()
         future = one.future
         if future is None:
-            if isinstance(reply, ResponseError):
+            if one.packed and isinstance(reply, ResponseError):  # else of a command that is sent again
                 self._load_error = typed(reply)
         elif future.done():
             return
@@ -146,6 +146,7 @@ class Commands:
                 future.set_exception(typed(reply))
             elif self._load_error:
                 future.set_exception(self._load_error)
+                self._scripts_lost = True  # the next call loads them again: rights may be corrected
             else:  # Redis lost its script cache: the command did nothing
                 self._send_again(one)
         else:

@@ -84,7 +84,7 @@ class EventConsumer:
         except LinkDown:
             return pending
         except ResponseError as error:
-            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            if not str(error).startswith("NOGROUP"):
                 raise
             _log.error("group is gone, made again from the start", extra={"stream": keys.events})
             await self._ensure_group(keys)

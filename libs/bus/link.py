@@ -117,9 +117,11 @@ class Link:
                 self._tell_away(error.detail, logging.ERROR)
                 self.denied = error
                 await asyncio.sleep(_DENIED_BACKOFF_S)
-            except LinkDown as error:
+            except Exception as error:  # whatever a server or a sentinel answers: somebody has to go on trying
                 self.denied = None
-                self._tell_away(error.detail, logging.WARNING)
+                self._tell_away(str(error), logging.WARNING)
+                if not isinstance(error, LinkDown):
+                    _log.debug("cannot connect", exc_info=error)
                 await _pause(delay)
                 delay = min(delay * 2, _LAST_BACKOFF_S)
 
@@ -164,14 +166,19 @@ class Link:
 
     def _refuse(self, transport: asyncio.BaseTransport, reason: str) -> None:
         if transport is self._transport:
-            steady = time.monotonic() - self._adopted_at > _STEADY_S
-            self._refusals = 1 if steady else min(self._refusals + 1, 6)
+            self._refusals = 1 if self._steady else min(self._refusals + 1, 6)
             self._server.refused(reason)
             self.drop(reason)
 
     def _break(self, transport: asyncio.BaseTransport, reason: str) -> None:
         if transport is self._transport:  # else of a connection that was given up
+            self._refusals = 0 if self._steady else self._refusals
             self.drop(reason)
+
+    @property
+    def _steady(self) -> bool:
+        """This connection has served for a while: what was refused before it is over."""
+        return time.monotonic() - self._adopted_at > _STEADY_S
 
 
 class _Replies(asyncio.Protocol):

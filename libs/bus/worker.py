@@ -136,7 +136,7 @@ class Worker:
         except LinkDown:
             return []
         except ResponseError as error:
-            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            if not str(error).startswith("NOGROUP"):
                 raise
             _log.warning("group made again", extra={"stream": shard.keys.turns})
             await self._bus.ensure_group(shard.keys.turns, TURN_GROUP)

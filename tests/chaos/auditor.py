@@ -16,6 +16,7 @@ from tests.chaos.transcript import Record
 
 CALM = "calm-"
 """Names of guests who played before the first fault begin so."""
+_WITHDRAWN = ("reply-cancelled", "cancelled")
 Check = Callable[[Evidence], Iterator[str]]
 
 
@@ -71,9 +72,22 @@ def same_everywhere(evidence: Evidence) -> Iterator[str]:
     for name, events in evidence.hot.items():
         if evidence.stored.get(name) != events:
             yield f"{name}: {len(events)} events in Redis, {len(evidence.stored.get(name, []))} in the store, or others"
-    for (_, name), followed in _followed(evidence).items():
-        if followed != evidence.hot.get(name, [])[: len(followed)]:
-            yield f"{name}: a follower received {[event['number'] for event in followed]}"
+    followed = _followed(evidence)
+    for who, name in sorted({(record["guest"], record["conversation"]) for record in _of(evidence, "turn")}):
+        events, received = evidence.hot.get(name, []), followed[who, name]
+        if received != events[: len(received)]:
+            yield f"{name}: {who} received {[event['number'] for event in received]}"
+        if len(received) < max((event["number"] for event in events if event["type"] == "reply.generated"), default=0):
+            yield f"{name}: {who} received {len(received)} events and no more"
+
+
+def heard_out(evidence: Evidence) -> Iterator[str]:
+    """Whoever asked was told the end of the answer, or that it was withdrawn."""
+    ended = {record["key"] for record in _of(evidence, "end")}
+    ended |= {record["key"] for record in _of(evidence, "refused") if record.get("code") in _WITHDRAWN}
+    yield from (
+        f"{record['key']}: never heard the end" for record in _of(evidence, "asked") if record["key"] not in ended
+    )
 
 
 def words(evidence: Evidence) -> Iterator[str]:
@@ -86,7 +100,7 @@ def words(evidence: Evidence) -> Iterator[str]:
         if reply is None:
             continue
         yield from (f"{read.turn}: {fault}" for fault in read.faults)
-        if read.over and read.text != reply["text"].encode():
+        if read.text != (reply["text"].encode() if read.over else reply["text"].encode()[: len(read.text)]):
             yield f"{read.turn}: a reader has {_shown(read.text)}, the log {_shown(reply['text'].encode())}"
         expected = golden.get(lines[key]["text"])
         if expected is not None and reply["status"] == "finished" and reply["text"] != expected:
@@ -145,6 +159,7 @@ CHECKS: Mapping[str, Check] = {
     "no question lost or doubled": none_lost,
     "histories in order, without a gap": order,
     "Redis, store and followers have the same": same_everywhere,
+    "every answer heard out": heard_out,
     "no word lost, repeated or changed": words,
     "nothing said after a cancel": silence,
     "what callers heard": heard,

@@ -41,6 +41,7 @@ def reading(guest: str, turn: str) -> list[dict[str, Any]]:
         {"kind": "asked", "key": f"{guest}.2", "text": TOUR},
         {"kind": "turn", "key": f"{guest}.2", "turn": f"{turn}b", "conversation": f"c-{guest}"},
         {"kind": "withdrawn", "turn": f"{turn}b", "outcome": "running"},
+        {"kind": "refused", "key": f"{guest}.2", "status": 409, "code": "reply-cancelled"},
     ]
     said += [{"kind": "event", "conversation": f"c-{guest}", "event": one} for one in conversation(turn)]
     return [{"at": float(at), "guest": guest, **record} for at, record in enumerate(said)]
@@ -58,6 +59,7 @@ def good() -> Evidence:
         {"kind": "asked", "key": "calm-0.3", "text": TOUR},
         {"kind": "turn", "key": "calm-0.3", "turn": "t0c", "conversation": "c-calm-0"},
         {"kind": "end", "key": "calm-0.3", "turn": "t0c", "text": "A tour of it", "status": "finished"},
+        *({"kind": "event", "conversation": "c-calm-0", "event": one} for one in calm[5:]),
     ]
     received = [*reading("calm-0", "t0"), *({"at": 9.0, "guest": "calm-0", **record} for record in golden)]
     return Evidence(
@@ -116,6 +118,23 @@ def _store_behind(good: Evidence) -> None:
 
 def _follower_missed(good: Evidence) -> None:
     good.received = [r for r in good.received if not (r["kind"] == "event" and r["event"]["number"] == 3)]
+
+
+def _follower_stops(good: Evidence) -> None:
+    good.received = [r for r in good.received if not (r["kind"] == "event" and r["event"]["number"] > 3)]
+
+
+def _nobody_follows(good: Evidence) -> None:
+    good.received = [r for r in good.received if r["kind"] != "event"]
+
+
+def _end_missing(good: Evidence) -> None:
+    good.received = [r for r in good.received if not (r["kind"] == "end" and r["key"] == "guest-1.1")]
+
+
+def _other_words_and_no_end(good: Evidence) -> None:
+    _end_missing(good)
+    _chunk(good, offset=12, text="closed")
 
 
 def _follower_twice(good: Evidence) -> None:
@@ -198,6 +217,10 @@ def _orphan(good: Evidence) -> None:
         (_swapped, "histories in order, without a gap"),
         (_store_behind, "Redis, store and followers have the same"),
         (_follower_missed, "Redis, store and followers have the same"),
+        (_follower_stops, "Redis, store and followers have the same"),
+        (_nobody_follows, "Redis, store and followers have the same"),
+        (_end_missing, "every answer heard out"),
+        (_other_words_and_no_end, "no word lost, repeated or changed"),
         (_follower_twice, "Redis, store and followers have the same"),
         (_word_lost, "no word lost, repeated or changed"),
         (_word_changed, "no word lost, repeated or changed"),

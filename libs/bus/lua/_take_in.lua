@@ -12,12 +12,12 @@ local function take_in()
   local depth = redis.call('LLEN', KEYS[3])
   if depth >= tonumber(ARGV[6]) then return { 'busy', depth } end
   if depth == 0 and redis.call('XLEN', KEYS[6]) >= tonumber(ARGV[7]) then  -- XLEN >= waiting: a cheap first look
-    local waiting = redis.call('XLEN', KEYS[6])
-    local group = redis.call('XINFO', 'GROUPS', KEYS[6])[1] or {}          -- none: no brain was ever here
-    for i = 1, #group, 2 do
-      if group[i] == 'last-delivered-id' then                              -- counted: Redis may be wrong about the lag
-        waiting = #redis.call('XRANGE', KEYS[6], '(' .. group[i + 1], '+')
-      end
+    local waiting, group = redis.call('XLEN', KEYS[6]), {}
+    local info = redis.call('XINFO', 'GROUPS', KEYS[6])[1] or {}           -- none: no brain was ever here
+    for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
+    if group['name'] then                                                  -- counted: Redis may be wrong about the lag
+      local read = #redis.call('XRANGE', KEYS[6], '-', group['last-delivered-id'], 'COUNT', 200)
+      waiting = read < 200 and waiting - read or group['lag'] or waiting   -- unless too much is read and not trimmed
     end
     if waiting >= tonumber(ARGV[7]) then return { 'overload', waiting } end
   end

@@ -41,7 +41,7 @@ MUTATIONS = (
     Mutation("accept_large", "accept", "if #body > tonumber(ARGV[11])", "if false"),
     Mutation("accept_never_busy", "accept", "if depth >= tonumber(ARGV[6])", "if false"),
     Mutation("accept_never_overloaded", "accept", "if waiting >= tonumber(ARGV[7])", "if false"),
-    Mutation("accept_counts_running_as_waiting", "accept", "'(' .. group[i + 1], '+'", "'-', '+'"),
+    Mutation("accept_counts_running_as_waiting", "accept", "and waiting - read or", "and waiting or"),
     Mutation("accept_unlogged", "accept", "record(KEYS[4], KEYS[5], id, n, body)\n", ""),
     Mutation("accept_in_front", "accept", "redis.call('RPUSH'", "redis.call('LPUSH'"),
     # claim
