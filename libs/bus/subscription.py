@@ -228,7 +228,10 @@ class Subscription:
     async def _heal_events(self, upto: int) -> None:
         log = self._keys.log(self.conversation_id)
         while self._number < upto:
-            entries = await self._bus.commands.send("XRANGE", log, f"{self._number + 1}-0", "+", "COUNT", _HEAL_PAGE)
+            at = self._number
+            entries = await self._bus.commands.send("XRANGE", log, f"{at + 1}-0", "+", "COUNT", _HEAL_PAGE)
+            if self._number != at:  # a check went back with the log meanwhile: what is between would be left out
+                continue
             if not entries:
                 return
             if self._sorter is None and (first := number_of(entries[0][0])) > self._number + 1:
