@@ -37,6 +37,9 @@ class Feed:
         self._loops: list[asyncio.Task[None]] = []
         self._persistent: list[Loop] = []
         self._after = {keys.chunks(gateway_id): "0-0" for keys in bus.shards}
+        self._turn = 0
+        self._verified = 0
+        """Connects when all followers were last verified; kept, with the turn, when the poll begins again."""
 
     @property
     def healthy(self) -> bool:
@@ -100,18 +103,22 @@ class Feed:
         """Renew subscriptions, and look for events whose hint was lost."""
         settings = self._bus.settings
         rounds = max(1, settings.subscription_ms // 3 // settings.poll_ms)
-        turn, verified = 0, self._connects()
         while True:
             await asyncio.sleep(settings.poll_ms / 1000)
-            turn += 1
+            self._turn += 1
             followers = [one for group in self._followers.values() for one in group]
             connects = self._connects()
-            look = {"renew": turn % rounds == 0, "verify": connects != verified}
-            try:
-                await asyncio.gather(*(one.check(**look) for one in followers), *self._keep_streams())
-                verified = connects
-            except BusUnavailable as error:
-                _log.warning("poll left out", extra={"reason": error.detail})
+            look = {"renew": self._turn % rounds == 0, "verify": connects != self._verified}
+            checks = (one.check(**look) for one in followers)
+            answers = await asyncio.gather(*checks, *self._keep_streams(), return_exceptions=True)
+            away = [one for one in answers if isinstance(one, BusUnavailable)]
+            if away:
+                _log.warning("poll left out", extra={"reason": away[0].detail})
+            else:
+                self._verified = connects
+            for error in answers:
+                if isinstance(error, Exception) and not isinstance(error, BusUnavailable):
+                    raise error
 
     def _connects(self) -> int:
         """Changes when a connection was made again: another server may serve, or one that lost its last writes."""
@@ -125,6 +132,7 @@ class Feed:
         self._bus.local_gateways[self.gateway_id] = self._deliver
         self._persistent = [Loop(partial(self._read, keys), f"feed {keys.prefix}") for keys in self._bus.shards]
         self._persistent.append(Loop(self._poll, "feed poll"))
+        self._verified = self._connects()
         self._loops = [asyncio.create_task(loop.run(), name=loop.name) for loop in self._persistent]
         return self
 

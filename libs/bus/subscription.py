@@ -15,7 +15,7 @@ from libs.bus.remembered import Remembered
 from libs.bus.stitch import Fit, Stitch
 from libs.contracts.chunks import Chunk, EventCopy
 from libs.contracts.codec import decode
-from libs.contracts.errors import MalformedMessage, UnknownConversation
+from libs.contracts.errors import BusUnavailable, MalformedMessage, UnknownConversation
 from libs.contracts.events import ReplyGenerated
 
 _log = logging.getLogger(__name__)
@@ -98,17 +98,24 @@ class Subscription:
         self._incoming.put_nowait(item)
 
     async def check(self, *, renew: bool, verify: bool = False) -> None:
-        """Look for events whose hint was lost. A conversation that is gone ends the iteration with its error.
+        """Look for events whose hint was lost. A conversation gone or damaged ends the iteration with its error.
 
         `verify`: Redis may have lost its last writes. When the log went back, the events that it has instead are
-        handed out: their numbers come a second time.
+        handed out: their numbers come a second time. Raises `BusUnavailable` only: all else is this follower's own.
         """
-        number = None if renew else await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n")
         try:
-            last = int(number) if number else (await self._renew())[0]  # none: retired, or Redis was emptied
+            await self._check(renew, verify)
+        except BusUnavailable:
+            raise
         except UnknownConversation as error:
             self._fail(error)
-            return
+        except Exception as error:
+            _log.warning("follower cut off", exc_info=True, extra={"conversation_id": self.conversation_id})
+            self._fail(error)
+
+    async def _check(self, renew: bool, verify: bool) -> None:
+        number = None if renew else await self._bus.commands.send("HGET", self._keys.conv(self.conversation_id), "n")
+        last = int(number) if number else (await self._renew())[0]  # none: retired, or Redis was emptied
         if verify or last < self._number:
             last = await self._verify()
         if last > self._number:
@@ -221,7 +228,10 @@ class Subscription:
     async def _heal_events(self, upto: int) -> None:
         log = self._keys.log(self.conversation_id)
         while self._number < upto:
-            entries = await self._bus.commands.send("XRANGE", log, f"{self._number + 1}-0", "+", "COUNT", _HEAL_PAGE)
+            at = self._number
+            entries = await self._bus.commands.send("XRANGE", log, f"{at + 1}-0", "+", "COUNT", _HEAL_PAGE)
+            if self._number != at:  # a check went back with the log meanwhile: what is between would be left out
+                continue
             if not entries:
                 return
             if self._sorter is None and (first := number_of(entries[0][0])) > self._number + 1:

@@ -27,8 +27,13 @@ class Blocked:
         self.blocked, self.wake, self.stop = threading.Event(), threading.Event(), threading.Event()
         self.stopped_by = ""
         self.turns: list[str] = []
-        self.healthy = False
+        self._worker: Worker | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work()), daemon=True)
+
+    @property
+    def healthy(self) -> bool:
+        """Only looks at numbers: another thread may."""
+        return self._worker is not None and self._worker.healthy
 
     async def __aenter__(self) -> Blocked:
         self._thread.start()
@@ -43,11 +48,9 @@ class Blocked:
     async def _work(self) -> None:
         settings = BusSettings(redis_url=SecretStr(self.url), **FAST)
         async with Bus(settings, name="w1") as bus:
-            worker = Worker(bus, "w1", self._answer, slots=4)
+            self._worker = worker = Worker(bus, "w1", self._answer, slots=4)
             await worker.start()
-            while not self.stop.is_set():
-                self.healthy = worker.healthy
-                await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.01)
+            await asyncio.to_thread(self.stop.wait)
             await worker.drain(0)
 
     async def _answer(self, turn: Turn) -> AsyncGenerator[str | Done, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -221,6 +222,24 @@ async def test_a_discarded_letter_cannot_be_replayed(stage: Stage) -> None:
     with pytest.raises(NoSuchLetter):
         await DeadLetters(stage.bus).discard(letter.id)
     assert await stage.send("LLEN", stage.keys.mail("c")) == 0
+
+
+async def test_a_letter_was_said_to_be_gone_by_the_call_that_discarded_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply was lost with the connection: the command sent again finds nothing left to do."""
+    letter = await put(stage)
+    send, first = stage.bus.commands.send, []
+
+    def twice(*parts: str | int | bytes) -> asyncio.Future[Any]:
+        if parts[0] == "XDEL":
+            first.append(send(*parts))
+        return send(*parts)
+
+    monkeypatch.setattr(stage.bus.commands, "send", twice)
+    assert (await DeadLetters(stage.bus).discard(letter.id)).id == letter.id
+    assert [await one for one in first] == [1]
+    assert await stage.dead_letters() == []
 
 
 async def test_old_letters_are_discarded_by_their_age(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from libs.bus.bus import Bus
 from libs.bus.handler import Done, Handler, Turn
+from libs.bus.run import Run
 from libs.bus.settings import BusSettings
 from libs.bus.worker import Worker
 from tests.bus.support.handlers import echo
@@ -28,7 +29,9 @@ async def dies(turn: Turn) -> AsyncGenerator[str | Done, None]:
             yield step
         return
     yield f"{turn.grant.attempt} "
-    await asyncio.sleep(0.05)  # the word leaves first
+    assert isinstance(turn, Run)
+    while await turn.landed() < turn.offset:  # the word leaves first; a run that was fenced is cancelled here
+        pass
     os._exit(9)
 
 
