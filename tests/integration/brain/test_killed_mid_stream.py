@@ -47,9 +47,10 @@ async def whole_tour(concierge: Concierge) -> str:
 async def test_one_answer_is_heard(over_http: Concierge, openai_server: RunningOpenAI, way: str, cut: int) -> None:
     whole = await whole_tour(over_http)
     draft = " ".join(whole.split()[:cut]) + " "
-    openai_server.server.knobs.piece_chars, openai_server.server.knobs.again = 3, WAYS[way]
     talk, pieces = Rehearsal(over_http.answer), list[str]()
     first = talk.accept("tell me about the hotel")
+    await first.run(over_http.answer)  # its tool is on the record; of its words the draft is what was out
+    openai_server.server.knobs.piece_chars, openai_server.server.knobs.again = 3, WAYS[way]
     successor = talk.again(first.message, draft=draft, attempt=2)
     await successor.run(over_http.answer, on_text=pieces.append)
 

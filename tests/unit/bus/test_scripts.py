@@ -11,7 +11,7 @@ from libs.bus.scripts import expand, load_scripts
 
 SCRIPTS = {
     "accept", "append", "beat", "bury", "cancel", "claim", "commit", "emit",
-    "follow", "journal", "open", "reap", "reject", "replay", "retire", "trim",
+    "follow", "journal", "open", "reap", "recount", "reject", "replay", "retire", "trim",
 }  # fmt: skip
 
 
