@@ -109,7 +109,10 @@ async def _settle_mine(
     key = request.idempotency_key
 
     async def again() -> str:
-        made = await context.pms.settle(context.property_id, key=key)
+        try:
+            made = await context.pms.settle(context.property_id, key=key)
+        except Unavailable as error:  # nobody has looked: what the earlier run did may stand
+            raise OutcomeUnknown(error.detail) from error
         if made:
             return results.settled(made)
         await context.turn.journal(msgspec.structs.replace(request, number=0))  # may it still begin?
