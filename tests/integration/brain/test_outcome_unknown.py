@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from libs.bus.handler import TurnStopped
@@ -15,7 +17,7 @@ from services.brain.pms.memory import MemoryPms
 from services.brain.rehearsal import Rehearsal
 from services.brain.turn_context import context_of
 from tests.integration.brain.conftest import NOW
-from tests.integration.brain.hotels import KeylessPms, Killed, UnansweringPms, dying
+from tests.integration.brain.hotels import KeylessPms, Killed, LossyPms, UnansweringPms, dying
 
 CONFIRM = "I'm not certain that this went through. The front desk will confirm it to you."
 
@@ -110,6 +112,24 @@ async def test_a_booking_that_nobody_could_look_up_was_recorded_as_failed(pms: M
     assert next_turn.text.startswith("Your late check-out until two pm is booked")
     assert [event.ok for event in completed(talk)] == [True]
     assert len(pms.bookings) == 1
+
+
+async def test_an_old_call_that_nobody_can_look_up_held_up_every_turn_as_long_as_a_tool_may_take(
+    pms: MemoryPms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = LossyPms(pms, applies=True, settles=False)
+    talk = Rehearsal(over(hanging).answer, customer_id="guest-204")
+    await talk.say("can i check out at two")
+    assert await talk.say("yes please") == CONFIRM
+    monkeypatch.setattr(journal, "OLD_SETTLEMENT_TIMEOUT_S", 0.05)
+    patient = Concierge(OwnAgent(OfflineChatModel()), hanging, clock=lambda: NOW, tool_timeout_s=86_400)
+
+    turn = talk.accept("when is breakfast")
+    async with asyncio.timeout(30):
+        await turn.run(patient.answer)
+
+    assert turn.text.startswith("Breakfast is served")
+    assert not completed(talk), "it stays open"
 
 
 def completed(talk: Rehearsal) -> list[ToolCompleted]:
