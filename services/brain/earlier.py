@@ -58,7 +58,7 @@ class EarlierEvents:
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         self._known.move_to_end(at)
-        return self._known[at]
+        return self._known[at][-wanted:]  # the log has grown since it was asked
 
     async def _ask(self, property_id: str, conversation_id: str, after: int, before: int) -> Sequence[AnyEvent]:
         async with asyncio.timeout(self._timeout_s):

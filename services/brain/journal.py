@@ -30,6 +30,9 @@ Effect = Callable[[TurnContext, str, Mapping[str, Any]], Awaitable[str]]
 MAX_OLD_SETTLEMENTS = 4
 """Calls of earlier turns whose outcome is looked up before a turn."""
 
+OLD_SETTLEMENT_TIMEOUT_S = 1.0
+"""The guest waits in silence while they are looked up, before every turn as long as one stays open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -109,7 +112,10 @@ async def _settle_mine(
     key = request.idempotency_key
 
     async def again() -> str:
-        made = await context.pms.settle(context.property_id, key=key)
+        try:
+            made = await context.pms.settle(context.property_id, key=key)
+        except Unavailable as error:  # nobody has looked: what the earlier run did may stand
+            raise OutcomeUnknown(error.detail) from error
         if made:
             return results.settled(made)
         await context.turn.journal(msgspec.structs.replace(request, number=0))  # may it still begin?
@@ -128,7 +134,8 @@ async def _settle_mine(
 
 
 async def _settle_old(context: TurnContext, request: ToolRequested, timeout_s: float) -> ToolCompleted | None:
-    outcome = await _lookup(context, request.idempotency_key, _UNKNOWN, timeout_s, gone="It did not happen.")
+    limit_s = min(timeout_s, OLD_SETTLEMENT_TIMEOUT_S)
+    outcome = await _lookup(context, request.idempotency_key, _UNKNOWN, limit_s, gone="It did not happen.")
     if not outcome.known:
         return None
     name = event_id(context.conversation_id, request.turn_id, 0, request.call_id, "settled")

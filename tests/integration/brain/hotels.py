@@ -10,7 +10,7 @@ from libs.contracts.events import ToolCompleted, ToolRequested
 from services.brain.domain.hotel import Booking, Offer, Reservation, Status
 from services.brain.pms.memory import MemoryPms
 from services.brain.pms.sample import Hotel, harbour
-from services.brain.ports import OutcomeUnknown
+from services.brain.ports import OutcomeUnknown, Unavailable
 from services.brain.rehearsal import RehearsedTurn
 
 
@@ -84,6 +84,16 @@ class KeylessPms(MemoryPms):
 
     async def settle(self, property_id: str, *, key: str) -> Offer | Booking | None:
         raise OutcomeUnknown("This system has no keys.")
+
+
+class UnansweringPms(MemoryPms):
+    """Everything works but asking what became of a call."""
+
+    def __init__(self, other: MemoryPms) -> None:
+        self.__dict__.update(other.__dict__)
+
+    async def settle(self, property_id: str, *, key: str) -> Offer | Booking | None:
+        raise Unavailable("Connection refused.")
 
 
 async def _never() -> Booking:

@@ -74,6 +74,17 @@ async def test_only_as_much_as_the_limit_leaves_room_for(store: Store) -> None:
     assert await Asking(store, limit=6).numbers() == [6, 7]
 
 
+async def test_a_log_that_had_grown_was_answered_with_more_than_the_limit(store: Store) -> None:
+    asking = Asking(store, limit=8)
+    assert await asking.numbers() == [4, 5, 6, 7]
+    talk = Talk()
+    store.events += [msgspec.structs.replace(talk.asks(f"line {at}", f"{at}"), number=at) for at in range(11, 14)]
+    assert await asking.numbers() == [6, 7]
+    store.events += [msgspec.structs.replace(talk.asks(f"line {at}", f"{at}"), number=at) for at in range(14, 16)]
+    assert await asking.numbers() == [], "the log alone is as long as the limit"
+    assert len(store.asked) == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [
