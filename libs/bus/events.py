@@ -39,7 +39,8 @@ class Record(msgspec.Struct, frozen=True):
 
 
 Sink = Callable[[Sequence[Record]], Awaitable[None]]
-"""Keeps a batch durably; the batch is acked when it returns, and comes again when it raises."""
+"""Keeps a batch durably; the batch is acked when it returns, and comes again when it raises. An empty one says,
+after a failure, that another consumer of the group has taken what failed."""
 
 
 class EventConsumer:
@@ -53,6 +54,8 @@ class EventConsumer:
     ) -> None:
         self._bus, self._group, self._consumer, self._sink = bus, group, consumer, sink
         self._adopt_after_ms = adopt_after_ms
+        self._failed: set[str] = set()
+        """Streams whose last batch the sink has not taken."""
 
     async def run(self) -> None:
         """Consume until cancelled; connection failures are waited out, a failing sink is tried again."""
@@ -89,19 +92,22 @@ class EventConsumer:
             _log.error("group is gone, made again from the start", extra={"stream": keys.events})
             await self._ensure_group(keys)
             return pending
-        if not entries:
+        if not entries and keys.events not in self._failed:
             return False
         try:
-            await self._handle(keys, entries)
+            await (self._handle(keys, entries) if entries else self._sink([]))
         except (BusUnavailable, OSError) as error:
             _log.warning("batch comes again", extra={"reason": str(error)})
+            self._failed.add(keys.events)
             await asyncio.sleep(0.2)
             return True
         except Exception:
             _log.exception("sink failed, batch comes again")
+            self._failed.add(keys.events)
             await asyncio.sleep(1.0)
             return True
-        return pending
+        self._failed.discard(keys.events)
+        return pending and bool(entries)
 
     async def _handle(self, keys: Keys, entries: Sequence[Entry]) -> None:
         records: list[Record] = []

@@ -59,7 +59,7 @@ STORE_EVENTS = "botel_store_events_total"
 """Label outcome: new, duplicate, unknown (new, unreadable), stray (no place), conflict (a stray whose number another
 event has), healed (found in the log), lost."""
 STORE_RETIRED = "botel_store_retired_total"
-"""Label outcome: retired, busy, behind, followed, none (Redis does not hold it), failed."""
+"""Label outcome: retired, busy, behind, followed, awake, none (Redis does not hold it), failed."""
 
 # The voice gateway.
 CALLS = "botel_voice_calls"

@@ -1,7 +1,8 @@
 """Conversations that have been idle for long leave Redis. What Redis had of them is in the archive before.
 
 A conversation rests when its last number is what it was a whole idle time ago, by the clock of this process: no event's
-own time decides, for it is somebody else's. It leaves after one idle time at the earliest, two at the latest.
+own time decides, for it is somebody else's. It leaves after one idle time at the earliest. There is no latest: what
+keeps it (a follower, a turn, something new in its log) is found at a look, and the next look is an idle time later.
 """
 
 from __future__ import annotations
@@ -81,6 +82,9 @@ class Retirer:
             archived = await self._take_up(kept)
         except UnknownConversation:
             return "none"
+        known = await self._archive.conversation(kept.property_id, kept.conversation_id)
+        if known and known.last_number > kept.last_number:
+            return "awake"  # the archive did not grow because it was away, not because nothing was said
         return await self._memory.retire(kept.property_id, kept.conversation_id, archived)
 
     async def _take_up(self, kept: Kept) -> int:

@@ -202,6 +202,29 @@ async def test_a_group_removed_by_hand_begins_again(stage: Stage) -> None:
         await eventually(lambda: sink.numbers("b") == [1])
 
 
+async def test_a_sink_whose_failed_batch_another_consumer_took_never_heard_that_it_is_over(stage: Stage) -> None:
+    failing, over = asyncio.Event(), asyncio.Event()
+
+    async def sink(records: Sequence[Record]) -> None:
+        if not records:
+            over.set()
+            return
+        [(identity, _)] = await stage.send("XRANGE", stage.keys.events, "-", "+")
+        await stage.send("XCLAIM", stage.keys.events, STORE_GROUP, "s2", 0, identity)
+        failing.set()
+        raise OSError("the disk is full")
+
+    await stage.open("a")
+    consumer = EventConsumer(await stage.new_bus("s1"), STORE_GROUP, "s1", sink)
+    task = asyncio.create_task(consumer.run())
+    try:
+        await soon(failing.wait())
+        await soon(over.wait())
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_consumer_whose_bus_was_closed_blocked_the_whole_process(redis_url: str) -> None:
     """Making the group was tried again and again without a pause."""
     async with Stage(redis_url) as stage:

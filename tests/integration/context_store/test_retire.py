@@ -74,12 +74,33 @@ async def test_what_only_the_log_has_is_archived_before_it_is_forgotten(
     hot.hold(*events)
     hot.hold_raw(events[0].conversation_id, 5, b"not an event")
 
-    await rested(retirer(archive, hot, memory, clock, outcomes), clock)
+    sweeper = retirer(archive, hot, memory, clock, outcomes)
+    await rested(sweeper, clock)
+    await rested(sweeper, clock)
+    await rested(sweeper, clock)
 
     assert memory.asked == [("harbour", events[0].conversation_id, 5)]
     kept = await archive.rows(events[0].conversation_id, after=0, limit=10)
     assert [row.body for row in kept] == [*map(body_of, events), b"not an event"]
-    assert outcomes == ["retired"]
+    assert outcomes == ["awake", "retired"]
+
+
+async def test_a_store_that_had_been_away_for_an_idle_time_retired_conversations_in_use(
+    archive: SqlArchive, hot: HotConversations, clock: Clock, outcomes: list[str]
+) -> None:
+    """It looks again before it has caught up with the stream: its archive did not grow, the log did."""
+    talk, memory = Talk(), Memory()
+    opened = talk.opened()
+    await store(archive, opened)
+    sweeper = retirer(archive, hot, memory, clock, outcomes)
+    await sweeper.sweep()
+    hot.hold(opened, talk.asks("Are you there?", "1"))
+    clock.now_ms += IDLE_MS + 1
+
+    await sweeper.sweep()
+
+    assert (outcomes, memory.asked) == (["awake"], [])
+    assert len(await archive.rows(opened.conversation_id, after=0, limit=10)) == 2
 
 
 async def test_a_body_that_differs_from_the_archives_is_kept_beside_it(
