@@ -53,7 +53,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup test mutants chaos test-redis check bench fmt doctor clean
+.PHONY: setup test test-long mutants chaos test-redis check bench fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -62,6 +62,9 @@ $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
 
 test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of them)
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest "$$@"
+
+test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo with the real OpenAI client
+	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest -m long "$$@"
 
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants

@@ -103,6 +103,8 @@ class Suites:
             ran = count["passed"] + count["failed"] + count["skipped"]
             note = about if ran else f"not run: {'deselected' if count['deselected'] else 'not asked for'}"
             lines.append(f"{suite:<13}{count['passed']:>8}{count['failed']:>8}{count['skipped']:>8}  {note}")
+        if left_out := sum(count["deselected"] for count in self.counts.values()):
+            lines.append(f"left out: {left_out} (those marked long run with make test-long)")
         for suite, reasons in self.skips.items():
             lines.extend(f"skipped in {suite}: {times} x {reason}" for reason, times in sorted(reasons.items()))
         return lines

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.auditor import audit
 from tests.chaos.plan import SHORT, ZOMBIE
 from tests.chaos.report import figures, lines
@@ -21,6 +23,7 @@ async def test_every_promise_holds_under_faults(tmp_path: Path) -> None:
     assert told["bookings"] >= 2
 
 
+@pytest.mark.long
 async def test_a_woken_brain_without_a_fence_is_noticed(tmp_path: Path) -> None:
     outcome = await run(ZOMBIE, tmp_path, lambda _: None, fenced=False)
     verdict = audit(outcome.evidence)

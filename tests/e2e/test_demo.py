@@ -35,7 +35,7 @@ async def play(model: str, folder: Path) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["offline", "openai"])
+@pytest.mark.parametrize("model", ["offline", pytest.param("openai", marks=pytest.mark.long)])
 async def test_the_demo_holds(model: str, tmp_path: Path) -> None:
     code, printed = await play(model, tmp_path)
     assert code == 0, printed

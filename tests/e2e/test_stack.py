@@ -58,6 +58,7 @@ async def chunks_of(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str
             yield name, json.loads(value)
 
 
+@pytest.mark.long
 async def test_a_brain_killed_in_mid_sentence_does_not_cost_a_word(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     async with new_stack(tmp_path, 2, BRAIN_OFFLINE_TOKEN_S="0.05") as stack:
         whole = (await ask(http, stack, LONG_QUESTION))["response"]
@@ -79,6 +80,7 @@ async def test_a_brain_killed_in_mid_sentence_does_not_cost_a_word(tmp_path: Pat
         assert text == whole
 
 
+@pytest.mark.long
 async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     async with new_stack(tmp_path, 1) as stack:
         conversation = (await ask(http, stack, "What time is breakfast?"))["conversationId"]

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from benchmarks.plan import PEERS, QUICK
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.long
 def test_a_quick_run_measures_every_load(tmp_path: Path) -> None:
     # when
     out = tmp_path / "bench.json"

@@ -7,6 +7,8 @@ import contextlib
 import signal
 from pathlib import Path
 
+import pytest
+
 from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.contracts.events import ReplyGenerated, ReplyStatus
@@ -56,6 +58,7 @@ async def test_a_brain_that_was_stopped_says_nothing_more_when_it_wakes(redis_ur
         assert (await guest.hear(text="when is breakfast")).text.startswith("Breakfast is served")
 
 
+@pytest.mark.long
 async def test_a_turn_is_handed_over_at_the_end_of_the_grace_period(redis_url: str, tmp_path: Path) -> None:
     hotel, env = tmp_path / "h.sqlite3", {**SLOWLY, **NEVER_MENDED, **ONE_ATTEMPT, "BRAIN_DRAIN_S": "0.2"}
     async with running_brains(2, redis_url, hotel, **env) as brains, visiting(redis_url) as guest:

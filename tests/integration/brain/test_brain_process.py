@@ -109,6 +109,7 @@ async def test_what_is_wrong_is_said_in_one_line(
     assert b"Traceback" not in told
 
 
+@pytest.mark.long
 async def test_without_redis_a_brain_waits_and_still_obeys(tmp_path: Path) -> None:
     brain = await start_brain("redis://127.0.0.1:1/0", tmp_path / "h.sqlite3")
     try:

@@ -45,7 +45,10 @@ async def kill_in_the_booking(redis_url: str, hotel: Path, guest: Guest, last: s
     assert len(known) == (1 if last == "completed" else 0)
 
 
-@pytest.mark.parametrize("last", ["requested", "applied", "completed"])
+@pytest.mark.parametrize(
+    "last",
+    [pytest.param("requested", marks=pytest.mark.long), "applied", pytest.param("completed", marks=pytest.mark.long)],
+)
 async def test_killed_around_a_booking_the_guest_has_one_and_hears_of_it(
     redis_url: str, tmp_path: Path, last: str
 ) -> None:
@@ -62,6 +65,7 @@ async def test_killed_around_a_booking_the_guest_has_one_and_hears_of_it(
         assert len({event.call_id for event in mine}) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("last", ["requested", "applied"])
 async def test_killed_in_a_booking_and_then_cancelled(redis_url: str, tmp_path: Path, last: str) -> None:
     """Nobody repeats it; what the hotel took is told at the next turn."""

@@ -27,7 +27,10 @@ WAYS = {
     "from the middle of a word, then other words": Again(OTHER, repeats=2, within=3),
     "all again, then other words": Again(OTHER, repeats=ALL),
 }
-ON_THE_BUS = ("three words again, from the middle of the first", "from the middle of a word, then other words")
+ON_THE_BUS = (
+    pytest.param("three words again, from the middle of the first", marks=pytest.mark.long),
+    "from the middle of a word, then other words",
+)
 
 
 def draft_shown(running: RunningOpenAI) -> str:

@@ -72,12 +72,12 @@ async def test_a_caller_whose_gateway_was_killed_redials_and_goes_on(redis_url: 
             return [str(event.__struct_config__.tag) for event in await log(bus, ready["conversation_id"])]
 
         await eventually(over, lambda kinds: kinds[-1] == "call.ended")
-        assert await over() == [
+        kinds = await over()
+        assert sorted(kinds[3:5]) == ["call.started", "reply.generated"], "whichever comes first"
+        assert kinds[:3] + kinds[5:] == [
             "conversation.opened",
             "call.started",
             "message.received",
-            "call.started",
-            "reply.generated",
             "message.received",
             "reply.generated",
             "reply.heard",
