@@ -77,7 +77,7 @@ async def test_a_redis_that_stays_away_is_a_typed_error(own_redis: RedisServer) 
             await soon(stage.accept("c", "t1"))
         await eventually(lambda: not worker.healthy)
         await asyncio.to_thread(own_redis.start)
-        await eventually(lambda: worker.healthy)
+        await eventually(lambda: worker.healthy and stage.bus.commands.connected)
         await stage.accept("c", "t2")
         await stage.at_rest("c")
 

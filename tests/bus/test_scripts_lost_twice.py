@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
-from tests.bus.support.waiting import soon
+from tests.bus.support.waiting import eventually, soon
 
 _NOSCRIPT = b"-NOSCRIPT No matching script. Please use EVAL.\r\n"
 
@@ -23,14 +23,17 @@ class Forgetful:
         self.knows = False
         self._held = 0
         self._refused = False
+        self.connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         parser = hiredis.Reader()
+        self.connections += 1
         while data := await reader.read(65_536):
             parser.feed(data)
             while (command := parser.gets()) is not False:
                 writer.write(self._answer(command))
         writer.close()
+        self.connections -= 1
 
     def _answer(self, command: list[Any]) -> bytes:
         match command[0].upper():
@@ -59,3 +62,4 @@ async def test_a_refusal_of_a_repeated_call_was_taken_for_one_of_a_load() -> Non
             redis.knows = False
             calls = [bus.commands.call("beat", ["leases", "owned"], ["w", 1]) for _ in range(3)]
             assert await soon(asyncio.gather(*calls)) == [7, 7, 7]
+    await eventually(lambda: redis.connections == 0)
