@@ -94,7 +94,8 @@ async def test_an_event_that_came_while_the_number_was_read_came_twice(
         return reply
 
     def send(*parts: Part) -> Awaitable[Any]:
-        return asyncio.ensure_future(late(original(*parts)))
+        asked = original(*parts)
+        return asyncio.ensure_future(late(asked)) if parts[0] == "HGET" else asked
 
     monkeypatch.setattr(commands, "send", send)
     (subscription,) = feed._followers["c"]
