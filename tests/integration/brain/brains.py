@@ -91,8 +91,11 @@ async def start_brain(redis_url: str, hotel: Path, **env: str) -> Brain:
 @contextlib.asynccontextmanager
 async def running_brains(count: int, redis_url: str, hotel: Path, **env: str) -> AsyncIterator[list[Brain]]:
     """So many brains, ready."""
-    brains = [await start_brain(redis_url, hotel, **env) for _ in range(count)]
+    brains = [await start_brain(redis_url, hotel, **env)]
     try:
+        # The first makes the hotel's file: who comes while it does may find it locked, and here nobody starts it again.
+        await eventually(lambda: brains[0].ask("/readyz"), within_s=120)
+        brains += [await start_brain(redis_url, hotel, **env) for _ in range(count - 1)]
         for brain in brains:
             await eventually(lambda brain=brain: brain.ask("/readyz"), within_s=120)  # type: ignore[misc]
         yield brains
