@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 
 HOST = "127.0.0.1"
+_RANGE = (20_000, 32_000)
+"""Below the ports that systems give to connections that go out: one of those could take a port chosen here, before
+the server that it was chosen for listens on it."""
+_TRIES = 1_000
+_CHOICE = random.SystemRandom()
+"""Not seeded: two runs with one seed would choose the same ports."""
 
 
 def free_port() -> int:
     """A port that nobody listens on now. Another process may still take it before it is used: callers start again."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind((HOST, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    [port] = free_ports(1)
+    return port
 
 
 def free_ports(count: int) -> list[int]:
     """Distinct free ports: all are held while the next is looked for."""
     with contextlib.ExitStack() as held:
-        socks = [held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)]
-        for sock in socks:
-            sock.bind((HOST, 0))
-        return [sock.getsockname()[1] for sock in socks]
+        return [_hold(held) for _ in range(count)]
+
+
+def _hold(held: contextlib.ExitStack) -> int:
+    for _ in range(_TRIES):
+        port = _CHOICE.randrange(*_RANGE)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.bind((HOST, port))
+        except OSError:
+            sock.close()
+            continue
+        held.enter_context(sock)
+        return port
+    raise OSError(f"no port of {HOST} between {_RANGE[0]} and {_RANGE[1]} is free")
 
 
 def is_free(port: int) -> bool:

@@ -85,7 +85,7 @@ class Run:
         begins = isinstance(event, ToolRequested)
         if self.stopped == "fenced" or (begins and self.stopped):
             raise TurnStopped(self.stopped)
-        write = partial(self._journal, event, begins)
+        write = partial(self._journal_in_order, event, begins)
         reply = await insist(write, lambda: self.stopped, self._bus.observer, "journal")
         outcome = reply[0].decode()
         if outcome in ("fenced", "cancelled", "gap"):
@@ -96,11 +96,17 @@ class Run:
         if self.stopped and task and task is self._task:
             task.cancel()  # recorded; but there is nothing left to go on for
 
-    def _journal(self, event: ToolRequested | ToolCompleted, begins: bool) -> asyncio.Future[Any]:
-        """After all text so far."""
+    async def _journal_in_order(self, event: ToolRequested | ToolCompleted, begins: bool) -> list[Any]:
+        """After all text so far; `BusFull` when Redis had refused some of it: it is sent again first."""
         self._flush(force=True)
-        grant, keys = self._grant, self._keys
-        conversation = grant.conversation_id
+        reply: list[Any] = await self._journal(event, begins)
+        if reply[0] == b"gap" and not self.stopped:
+            self.resend_from(reply[1])
+            raise BusFull("words before the tool call have not landed")
+        return reply
+
+    def _journal(self, event: ToolRequested | ToolCompleted, begins: bool) -> asyncio.Future[Any]:
+        conversation, keys = self._grant.conversation_id, self._keys
         return self._bus.commands.call(
             "journal",
             [
@@ -112,9 +118,7 @@ class Run:
                 *map(keys.chunks, self._gateways),
             ],
             [
-                self._worker,
-                grant.epoch,
-                grant.item.turn_id,
+                *self._fence,
                 conversation,
                 encode(event),
                 self._bus.settings.dedup_s,

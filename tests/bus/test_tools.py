@@ -39,6 +39,27 @@ async def test_journalled_between_the_words_around_it(stage: Stage) -> None:
     assert requested.draft_offset == len("One moment. ")
 
 
+async def test_a_tool_called_behind_words_that_did_not_land_ended_the_run(stage: Stage) -> None:
+    """The model was asked anew for what only Redis did not have. Words are sent again, then the call is recorded."""
+    led = Led()
+
+    async def book(turn: Turn) -> None:
+        await stage.send("SET", stage.keys.draft("c"), "One ")
+        await turn.journal(tool_requested("c", "t1", "call-1", turn.offset))
+
+    await stage.worker("w1", led, **PATIENT)
+    feed = await stage.feed(**PATIENT)
+    await stage.open("c")
+    listener = await stage.listen(feed, "c")
+    await stage.accept("c", "t1")
+    led.say("t1", "One moment. ")
+    await listener.said("t1", "One moment. ")
+    led.do("t1", book)
+    led.end("t1", "Done.")
+    assert (await listener.reply("t1")).text == "One moment. Done."
+    assert len(led.turns) == 1
+
+
 async def test_a_successor_finds_what_its_predecessor_journalled(stage: Stage) -> None:
     first, second = Led(), Led()
 

@@ -41,6 +41,8 @@ ROOT = Path(__file__).parents[3]
 class Brain:
     process: asyncio.subprocess.Process
     port: int
+    log: Path
+    """Its standard error."""
 
     async def ask(self, path: str) -> str:
         """Body of a page of its health server; '' while it does not answer well."""
@@ -50,6 +52,11 @@ class Brain:
             except httpx.HTTPError:
                 return ""
         return answer.text if answer.status_code == 200 else ""
+
+    async def ready(self) -> bool:
+        """Fails with the end of its log when it has ended."""
+        assert self.process.returncode is None, f"the brain has ended: {self.log.read_text()[-2_000:]}"
+        return bool(await self.ask("/readyz"))
 
     async def busy(self) -> bool:
         return "botel_turns_in_flight 1.0" in await self.ask("/metrics")
@@ -79,13 +86,12 @@ async def start_brain(redis_url: str, hotel: Path, **env: str) -> Brain:
         "BOTEL_HEALTH_PORT": str(port),
         "BOTEL_LOG_FORMAT": "json",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.brain"),
-        cwd=ROOT,
-        env={**os.environ, **given, **env},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    return Brain(process, port)
+    log = hotel.with_name(f"brain-{port}.log")
+    with log.open("wb") as stderr:  # not a pipe: nobody reads it, and a brain that writes to a full one stands still
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.brain"), cwd=ROOT, env={**os.environ, **given, **env}, stderr=stderr
+        )
+    return Brain(process, port, log)
 
 
 @contextlib.asynccontextmanager
@@ -94,10 +100,10 @@ async def running_brains(count: int, redis_url: str, hotel: Path, **env: str) ->
     brains = [await start_brain(redis_url, hotel, **env)]
     try:
         # The first makes the hotel's file: who comes while it does may find it locked, and here nobody starts it again.
-        await eventually(lambda: brains[0].ask("/readyz"), within_s=120)
+        await eventually(brains[0].ready, within_s=120)
         brains += [await start_brain(redis_url, hotel, **env) for _ in range(count - 1)]
         for brain in brains:
-            await eventually(lambda brain=brain: brain.ask("/readyz"), within_s=120)  # type: ignore[misc]
+            await eventually(brain.ready, within_s=120)
         yield brains
     finally:
         for brain in brains:

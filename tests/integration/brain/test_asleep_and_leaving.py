@@ -125,5 +125,5 @@ async def replace(stack: contextlib.AsyncExitStack, redis_url: str, hotel: Path,
     """One more brain, ready."""
     brain = await start_brain(redis_url, hotel, **env)
     stack.push_async_callback(brain.end, signal.SIGKILL)
-    await eventually(lambda: brain.ask("/readyz"), within_s=120)
+    await eventually(brain.ready, within_s=120)
     return brain
