@@ -76,6 +76,8 @@ class EndReason(enum.StrEnum):
     CONCIERGE = "concierge-hung-up"
     ERROR = "error"
     SHUTDOWN = "shutdown"
+    SILENCE = "guest-silent"
+    TRANSFERRED = "transferred"
 
 
 class BrainLink(Protocol):
@@ -111,3 +113,24 @@ class Exchange(Protocol):
 
     async def connect(self, caller: CallerIdentity) -> BrainLink:
         """Open or find the caller's conversation. Raises `UnknownConversation`, `InvalidRequest`, `BusUnavailable`."""
+
+
+class TransferFailed(BotelError):
+    """The call stays with the concierge: nobody took it over."""
+
+    code = "transfer-failed"
+    retry = Retry.LATER
+    advice = "Offer the guest the desk's number, or try again in a moment."
+
+
+class Switchboard(Protocol):
+    """What can be done with the guest's line besides talking."""
+
+    async def hang_up(self) -> None:
+        """End the call for everybody in it; safe twice."""
+
+    async def transfer(self, to: str) -> None:
+        """Put the guest through to a number or SIP address; returns when somebody has taken over.
+
+        Raises `TransferFailed`, also for a line that cannot be transferred.
+        """
