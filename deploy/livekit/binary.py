@@ -61,8 +61,8 @@ def find_livekit(env: Mapping[str, str] = os.environ) -> LiveKitBinary:
     for path, source in candidates:
         if version := server_version(path):
             return LiveKitBinary(path, version, source)
-    seen = "".join(f" {path} does not run." for path, _ in candidates)
-    raise NoLiveKit(f"no LiveKit server is installed.{seen} make livekit-server builds {VERSION}")
+    seen = "".join(f", and {path} does not run" for path, _ in candidates)
+    raise NoLiveKit(f"no LiveKit server is installed{seen}: make livekit-server builds {VERSION}")
 
 
 def server_version(path: str) -> tuple[int, ...]:
