@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -59,7 +60,7 @@ async def call(way: Way, sayings: Sequence[bytes], record: Path | None, devices:
         try:
             await guest.join(way.url, way.token)
             printer.identity = guest.room.local_participant.identity if guest.room else ""
-            printer.show("", f"in room {way.room}, conversation {way.conversation_id}")
+            printer.show("call", f"in room {way.room}, conversation {way.conversation_id}")
             if devices is None:
                 await _say_all(guest, sayings, printer)
             else:
@@ -67,7 +68,7 @@ async def call(way: Way, sayings: Sequence[bytes], record: Path | None, devices:
         finally:
             if record:
                 _record(record, guest)
-                printer.show("", f"recorded: {record} (you left, concierge right)")
+                printer.show("call", f"recorded: {record} (you left, concierge right)")
 
 
 async def _say_all(guest: RoomGuest, sayings: Sequence[bytes], printer: Printer) -> None:
@@ -76,7 +77,7 @@ async def _say_all(guest: RoomGuest, sayings: Sequence[bytes], printer: Printer)
     for pcm in sayings:
         said = await guest.say(pcm)
         answer = await guest.speech(said.end_s, timeout_s=_ANSWER_S, why="no answer")
-        printer.show("", f"answered {answer.start_s - said.end_s:.1f} s after you")
+        printer.show("call", f"answered {answer.start_s - said.end_s:.1f} s after you")
 
 
 async def _talk(guest: RoomGuest, printer: Printer) -> None:
@@ -86,7 +87,7 @@ async def _talk(guest: RoomGuest, printer: Printer) -> None:
     keyboard = sys.stdin.isatty()
     if keyboard:
         loop.add_reader(sys.stdin, lambda: typed.append(sys.stdin.readline(_MAX_LINE).strip()))
-    printer.show("", "speak, or type a line; Ctrl-C hangs up")
+    printer.show("call", "speak, or type a line; Ctrl-C hangs up")
     try:
         while not guest.drops:
             await guest.until(lambda: typed or guest.drops, timeout_s=_LONGEST_S, why="a call has an end")
@@ -96,7 +97,7 @@ async def _talk(guest: RoomGuest, printer: Printer) -> None:
     finally:
         if keyboard:
             loop.remove_reader(sys.stdin)
-    printer.show("", "the concierge has hung up")
+    printer.show("call", "the concierge has hung up")
 
 
 def _record(path: Path, guest: RoomGuest) -> None:
@@ -148,6 +149,8 @@ async def run(options: argparse.Namespace, env: Mapping[str, str]) -> None:
 
 def main() -> int:
     options = _parser().parse_args()
+    # What breaks is said here, once; the rooms' own log is about how.
+    logging.basicConfig(level=logging.CRITICAL)
     try:
         asyncio.run(run(options, merged_env(os.environ, read_dotenv(ROOT / ".env"))))
     except NoSoundDevice as error:

@@ -141,6 +141,13 @@ async def test_one_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path
     assert not any(group_lives(pid) for pid in pids.values())
 
 
+async def test_what_a_process_has_started_is_not_asked_to_end_while_that_drains(tmp_path: Path) -> None:
+    async with running(tmp_path, standins(text="herd")) as watched:
+        pass
+
+    assert ("text_gateway", "drained") in watched.lines
+
+
 async def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
     async with running(tmp_path, standins(text="parent")) as watched:
         child = (await told(watched.stack.text_url))["child"]
