@@ -15,12 +15,12 @@ import logging
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.call.devices import Devices, NoSoundDevice
-from deploy.call.guest import CHAT, CallFailed, RoomGuest, Text
+from deploy.call.guest import CHAT, CallFailed, Mouth, RoomGuest, Text
+from deploy.call.keyboard import Keyboard
 from deploy.call.session import Way, open_session
 from deploy.call.voice import read_wav, spoken, write_wav
 from deploy.local.env import API_KEY, merged_env, read_dotenv
@@ -33,7 +33,6 @@ _GREETING_S = 30.0
 _ANSWER_S = 60.0
 _TEXT_PORT = 8080
 _LONGEST_S = 86_400.0
-_MAX_LINE = 2_000
 
 
 class Printer:
@@ -53,15 +52,15 @@ class Printer:
             self.show(f"{own}, typed" if text.topic == CHAT else own, text.text.strip())
 
 
-async def call(way: Way, sayings: Sequence[bytes], record: Path | None, devices: Devices | None) -> None:
-    """Go through with one call. `CallFailed` when it cannot be placed or nobody answers."""
+async def call(way: Way, sayings: Sequence[bytes], record: Path | None, mouth: Mouth | None) -> None:
+    """Go through with one call; `mouth` speaks instead of what there is to say. `CallFailed` when nobody answers."""
     printer = Printer()
-    async with RoomGuest(mouth=devices, on_text=printer.text) as guest:
+    async with RoomGuest(mouth=mouth, on_text=printer.text) as guest:
         try:
             await guest.join(way.url, way.token)
             printer.identity = guest.room.local_participant.identity if guest.room else ""
             printer.show("call", f"in room {way.room}, conversation {way.conversation_id}")
-            if devices is None:
+            if mouth is None:
                 await _say_all(guest, sayings, printer)
             else:
                 await _talk(guest, printer)
@@ -82,21 +81,12 @@ async def _say_all(guest: RoomGuest, sayings: Sequence[bytes], printer: Printer)
 
 async def _talk(guest: RoomGuest, printer: Printer) -> None:
     """Until Ctrl-C, or until the concierge hangs up. Lines that are typed are sent."""
-    typed: deque[str] = deque()
-    loop = asyncio.get_running_loop()
-    keyboard = sys.stdin.isatty()
-    if keyboard:
-        loop.add_reader(sys.stdin, lambda: typed.append(sys.stdin.readline(_MAX_LINE).strip()))
     printer.show("call", "speak, or type a line; Ctrl-C hangs up")
-    try:
+    with Keyboard(sys.stdin.fileno() if sys.stdin.isatty() else -1) as typed:
         while not guest.drops:
-            await guest.until(lambda: typed or guest.drops, timeout_s=_LONGEST_S, why="a call has an end")
-            while typed and guest.connected:
-                if line := typed.popleft():
-                    await guest.write(line)
-    finally:
-        if keyboard:
-            loop.remove_reader(sys.stdin)
+            await guest.until(lambda: typed.lines or guest.drops, timeout_s=_LONGEST_S, why="a call has an end")
+            while typed.lines and guest.connected:
+                await guest.write(typed.lines.popleft())
     printer.show("call", "the concierge has hung up")
 
 

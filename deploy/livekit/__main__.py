@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from deploy.livekit.binary import NoLiveKit, cache_path, find_livekit
+from deploy.livekit.binary import NoLiveKit, cache_path
 from deploy.livekit.build import build, sha256_of
 from deploy.livekit.config import KEYS_FILE, kept_keys, loopback_config, write_private
 from deploy.local.bootstrap import ROOT
@@ -31,11 +31,10 @@ def _build() -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     """Becomes the server: whoever supervises this process supervises that one. Media gets any free port each time."""
-    binary = find_livekit()
     config = options.data / "livekit.yaml"
     keys = kept_keys(options.data / KEYS_FILE)
     write_private(config, loopback_config(keys, port=options.port, udp_port=free_port(), webhooks=options.webhook))
-    os.execv(binary.path, [binary.path, "--config", str(config)])
+    os.execv(options.server, [options.server, "--config", str(config)])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("build", help="build the server, unless that is done")
     serve = commands.add_parser("serve", help="run it on loopback")
     serve.add_argument("--port", type=int, required=True)
+    serve.add_argument("--server", required=True, help="its program")
     serve.add_argument("--data", type=Path, required=True, help="where its keys are, and its configuration goes")
     serve.add_argument("--webhook", action="append", default=[], help="URL that is told of rooms and participants")
     return parser

@@ -126,7 +126,7 @@ def _program(name: str, use: str) -> Finding:
 def _ports(env: Mapping[str, str], *, running: bool) -> list[Finding]:
     if running:
         return [Finding(Level.OK, "ports", "held by the stack that runs")]
-    table = (LIVEKIT_SERVICE, *SERVICES) if choose_rooms(env).starts_server else SERVICES
+    table = (LIVEKIT_SERVICE, *SERVICES) if choose_rooms(env).server else SERVICES
     names = {service.port_name: service.port for service in table if service.port_name}
     try:
         ports = ports_of(env, {**names, "REDIS": DEFAULT_REDIS_PORT})

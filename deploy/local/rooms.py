@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.livekit.binary import NoLiveKit, find_livekit
+from deploy.livekit.binary import LiveKitBinary, NoLiveKit, find_livekit
 from deploy.livekit.config import KEYS_FILE, kept_keys
 from deploy.local.services import LIVEKIT, LIVEKIT_SERVICE, Service
 
@@ -25,7 +25,8 @@ class Choice(NamedTuple):
 
     possible: bool
     told: str
-    starts_server: bool = False
+    server: LiveKitBinary | None = None
+    """To be started."""
 
 
 class Rooms(NamedTuple):
@@ -40,9 +41,10 @@ def choose_rooms(env: Mapping[str, str]) -> Choice:
             return Choice(False, f"LIVEKIT_URL is set, {' and '.join(missing)} not")
         return Choice(True, f"{env['LIVEKIT_URL']} (LIVEKIT_URL)")
     try:
-        return Choice(True, str(find_livekit(env)), starts_server=True)
+        binary = find_livekit(env)
     except NoLiveKit as error:
         return Choice(False, str(error))
+    return Choice(True, str(binary), binary)
 
 
 def plan_rooms(services: Sequence[Service], env: Mapping[str, str], directory: Path) -> Rooms:
@@ -52,10 +54,10 @@ def plan_rooms(services: Sequence[Service], env: Mapping[str, str], directory: P
     choice = choose_rooms(env)
     if not choice.possible:
         return Rooms(f"none: {choice.told}", services)
-    return Rooms(choice.told, with_livekit(services, directory) if choice.starts_server else services)
+    return Rooms(choice.told, with_livekit(services, directory, choice.server) if choice.server else services)
 
 
-def with_livekit(services: Sequence[Service], directory: Path) -> tuple[Service, ...]:
+def with_livekit(services: Sequence[Service], directory: Path, server: LiveKitBinary) -> tuple[Service, ...]:
     """The table with a LiveKit server in it, and with gateways that have its address and the keys in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     keys = kept_keys(directory / KEYS_FILE)
@@ -63,4 +65,4 @@ def with_livekit(services: Sequence[Service], directory: Path) -> tuple[Service,
     env = dict(zip(SETTINGS, values, strict=True))
     told = [replace(one, env={**one.env, **env}) if one.name in (VOICE, TEXT) else one for one in services]
     hooks = ("--webhook", WEBHOOK) if any(one.name == TEXT for one in services) else ()
-    return (replace(LIVEKIT_SERVICE, argv=(*LIVEKIT_SERVICE.argv, *hooks)), *told)
+    return (replace(LIVEKIT_SERVICE, argv=(*LIVEKIT_SERVICE.argv, "--server", server.path, *hooks)), *told)

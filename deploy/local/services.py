@@ -15,6 +15,8 @@ from deploy.local.process import LONGEST_PAUSE_S
 
 REDIS = "redis"
 BRAIN = "brain"
+GATEWAYS_END, BRAINS_END, SERVERS_END = range(3)
+"""What is said to guests while a gateway drains, brains still have to answer, and servers have to carry."""
 LIVEKIT = "livekit"
 
 
@@ -29,8 +31,9 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     ready_path: str = "/readyz"
     stage: int = 1
-    """A stage is started when every process of the one before is ready. Those of stage 0 are ended last: others need
-    them until their own end."""
+    """A stage is started when every process of the one before is ready."""
+    ends: int = BRAINS_END
+    """Processes of the lowest number are ended first, all at once; the next when those are gone."""
     grace_s: float = 20.0
     longest_pause_s: float = LONGEST_PAUSE_S
     """Before it is started again when it has died."""
@@ -65,6 +68,7 @@ SERVICES: tuple[Service, ...] = (
         port_name="VOICE",
         port=8082,
         env={"BOTEL_VOICE_PORT": "{port}"},
+        ends=GATEWAYS_END,
         grace_s=30.0,
     ),
     Service(
@@ -73,6 +77,7 @@ SERVICES: tuple[Service, ...] = (
         port_name="TEXT",
         port=8080,
         env={"BOTEL_TEXT_PORT": "{port}"},
+        ends=GATEWAYS_END,
         grace_s=30.0,
     ),
 )
@@ -85,6 +90,7 @@ LIVEKIT_SERVICE = Service(
     port=7880,
     ready_path="/",
     stage=0,
+    ends=SERVERS_END,
     # Asked to end it waits for guests to hang up; the gateways have ended their calls by then.
     grace_s=3.0,
 )

@@ -14,9 +14,11 @@ from typing import Any
 import httpx
 from livekit import api
 
+from deploy.livekit.binary import find_livekit
+from deploy.local.env import without_settings
 from deploy.local.redis_server import find_redis
 from deploy.local.rooms import with_livekit
-from deploy.local.services import LIVEKIT, LIVEKIT_SERVICE
+from deploy.local.services import LIVEKIT
 from deploy.local.stack import Stack
 from tests.integration.local.standins import standins
 from tests.servers.livekit import need_livekit
@@ -45,9 +47,9 @@ def stack(directory: Path, lines: Lines) -> Stack:
     voice = replace(standins()[-1], name="voice_gateway", port_name="VOICE", stage=1)
     return Stack(
         directory,
-        env=os.environ,
+        env=without_settings(os.environ),
         redis=find_redis(),
-        services=with_livekit((voice, *standins()), directory),
+        services=with_livekit((voice, *standins()), directory, find_livekit()),
         durable=False,
         sink=lines.sink,
         on_change=lines.changed.set,
@@ -86,21 +88,6 @@ async def test_gateways_reach_the_stacks_own_server_and_it_comes_back_with_the_s
     drained = lines.all.index(("voice_gateway", "drained"))
     assert any(name == LIVEKIT and "exit requested" in line for name, line in lines.all[drained:])
     assert not any("exit requested" in line for _, line in lines.all[:drained])
-
-
-async def test_a_server_that_cannot_be_started_says_why(tmp_path: Path) -> None:
-    command = LIVEKIT_SERVICE.argv[:3]
-    assert command[0] == sys.executable
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        *("serve", "--port", "1", "--data", str(tmp_path)),
-        env={**os.environ, "BOTEL_LIVEKIT_SERVER": "off"},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, said = await process.communicate()
-
-    assert process.returncode == 1
-    assert b"BOTEL_LIVEKIT_SERVER=off" in said
 
 
 async def test_what_is_built_already_is_not_built_again(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.livekit.binary import LiveKitBinary
 from deploy.local.rooms import choose_rooms, plan_rooms, with_livekit
 from deploy.local.services import LIVEKIT, SERVICES
 
@@ -50,7 +51,7 @@ def test_a_stack_without_a_voice_gateway_needs_none(with_server: dict[str, str],
 def test_its_own_server_comes_first_and_only_gateways_get_the_secret(
     with_server: dict[str, str], tmp_path: Path
 ) -> None:
-    assert choose_rooms(with_server).starts_server
+    assert choose_rooms(with_server).server
     table = {one.name: one for one in plan_rooms(SERVICES, with_server, tmp_path).services}
 
     secret = (tmp_path / "livekit.keys").read_text().strip().partition(": ")[2]
@@ -62,4 +63,6 @@ def test_its_own_server_comes_first_and_only_gateways_get_the_secret(
 
 
 def test_the_keys_are_the_same_the_next_time(tmp_path: Path) -> None:
-    assert with_livekit(SERVICES, tmp_path) == with_livekit(SERVICES, tmp_path)
+    server = LiveKitBinary("/opt/livekit-server", (1, 13, 5), "here")
+
+    assert with_livekit(SERVICES, tmp_path, server) == with_livekit(SERVICES, tmp_path, server)
