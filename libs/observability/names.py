@@ -67,3 +67,10 @@ CALLS = "botel_voice_calls"
 # The HTTP services. Label route is the template, never the path.
 HTTP_REQUESTS = "botel_http_request_seconds"
 HTTP_STREAMS = "botel_http_open_streams"
+
+# Voice sessions (in the text gateway).
+VOICE_SESSIONS = "botel_voice_sessions_total"
+"""Label outcome: opened, rejoined, or the code of the error."""
+VOICE_WEBHOOKS = "botel_voice_webhooks_total"
+"""Labels event: participant_joined, room_finished, other; outcome: recorded, ignored, foreign, unknown, or the code of
+the error."""
