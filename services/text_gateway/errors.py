@@ -74,6 +74,16 @@ class RoomsRefused(WebError):
     advice = "LiveKit refuses the key: correct LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
 
 
+class WebhookDeferred(WebError):
+    """LiveKit tries five times, as far apart as it is asked to: twenty seconds outlast a failover of Redis."""
+
+    code = "webhook-deferred"
+    status = 503
+    retry_after_s = 5
+    retry = Retry.LATER
+    advice = "This cannot be recorded now: send it again."
+
+
 class BadSignature(WebError):
     code = "bad-signature"
     status = 401

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable
+from http import HTTPStatus
 from types import TracebackType
 
 import aiohttp
 from google.protobuf.json_format import ParseError
+from google.protobuf.message import DecodeError
 from livekit import api
 
 from libs.contracts.calls import AGENT_NAME, CallTicket, encode_ticket
@@ -42,12 +44,12 @@ class LiveKitRooms:
             async with asyncio.timeout(self._settings.timeout_s):
                 found = await self._api.room.list_rooms(api.ListRoomsRequest(names=[name]))
         except api.ServerError as error:
-            if error.code in {api.ServerErrorCode.UNAUTHENTICATED, api.ServerErrorCode.PERMISSION_DENIED}:
+            if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
                 raise RoomsRefused from error
-            raise RoomsUnavailable(f"LiveKit answers {error.code}: try again in a moment") from error
+            raise RoomsUnavailable(f"LiveKit answers {error.status}: try again in a moment") from error
         except TimeoutError as error:
             raise RoomsUnavailable(f"no answer of LiveKit in {self._settings.timeout_s:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: what answers is no LiveKit
+        except (aiohttp.ClientError, OSError, ValueError, DecodeError) as error:  # the last two: no LiveKit answers
             raise RoomsUnavailable from error
         return next((Room(room.name, room.metadata) for room in found.rooms if room.name == name), None)
 

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.requests import ClientDisconnect
 
-from libs.contracts.errors import TooLarge
+from libs.contracts.errors import BusUnavailable, TooLarge
 from libs.web.api_keys import Caller
 from libs.web.errors import UnsupportedMedia
+from services.text_gateway.errors import RoomsUnavailable, WebhookDeferred
 from services.text_gateway.http.models import SessionRequest, SessionResponse, WebhookResponse
 from services.text_gateway.room_reports import RoomReports
 from services.text_gateway.sessions import Sessions
@@ -68,7 +69,7 @@ async def take_voice_webhook(
 
     `participant_joined` of the guest becomes `call.started` and `room_finished` becomes `call.ended`, once each, also
     when they come twice or in another order, or when the voice gateway has told already. No API key: the signature in
-    `Authorization` counts, 401 `bad-signature` otherwise. A 503 asks LiveKit to send the event again.
+    `Authorization` counts, 401 `bad-signature` otherwise. 503 `webhook-deferred` asks LiveKit to send the event again.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _WEBHOOK_MEDIA:
         raise UnsupportedMedia(f"a webhook is {_WEBHOOK_MEDIA}")
@@ -78,4 +79,7 @@ async def take_voice_webhook(
         return Response(status_code=_CLIENT_CLOSED)
     if len(body) > desk.max_webhook_bytes:
         raise TooLarge(f"a webhook of {len(body)} bytes, {desk.max_webhook_bytes} at most")
-    return WebhookResponse(outcome=await desk.reports.take(body, authorization))
+    try:
+        return WebhookResponse(outcome=await desk.reports.take(body, authorization))
+    except (BusUnavailable, RoomsUnavailable) as error:
+        raise WebhookDeferred(error.detail) from error

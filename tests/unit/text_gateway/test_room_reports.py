@@ -208,7 +208,8 @@ async def test_what_could_not_be_recorded_is_asked_for_again(
 
     answer = await caller.post(URL, content=told, headers={**MEDIA, "Authorization": SIGNATURE})
 
-    assert (answer.status_code, answer.json()["code"]) == (503, "bus-unavailable")
+    assert (answer.status_code, answer.json()["code"]) == (503, "webhook-deferred")
+    assert answer.headers["Retry-After"] == "5"
     bus.refuse = None
     assert await send(caller, event(kind)) == "recorded"
 
@@ -218,7 +219,7 @@ async def test_a_beginning_is_not_recorded_before_livekit_says_that_the_call_goe
 ) -> None:
     rooms.refuse = RoomsUnavailable()
 
-    assert await send(caller, event(JOINED)) == "rooms-unavailable"
+    assert await send(caller, event(JOINED)) == "webhook-deferred"
     assert kinds(bus) == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,9 +16,10 @@ from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import Channel, ConversationOpened
 from services.text_gateway.domain.calls import call_started
 from services.text_gateway.errors import RoomsRefused, RoomsUnavailable
-from services.text_gateway.ports import Room
+from services.text_gateway.ports import Admission, Room
 from tests.unit.text_gateway.fake_bus import FakeBus
 from tests.unit.text_gateway.fake_rooms import FakeRooms, FakeToken
+from tests.unit.text_gateway.rooms_promises import keeps_its_promises
 
 URL, CHAT = "/llm/voice/sessions", "/llm/conversations/"
 GUEST = {"propertyId": "harbour", "customerId": "C-1"}
@@ -55,6 +58,15 @@ async def test_a_session_opens_the_guests_conversation_and_a_room_of_its_own(
     (opened,) = bus.logs[body["conversationId"]]
     assert isinstance(opened, ConversationOpened)
     assert (opened.channel, opened.customer_id) == (Channel.VOICE, "C-1")
+
+
+async def test_the_rooms_in_memory_keep_livekits_promises(rooms: FakeRooms) -> None:
+    @contextlib.asynccontextmanager
+    async def enter(admission: Admission) -> AsyncIterator[None]:
+        rooms.enter(admission.token)
+        yield
+
+    await keeps_its_promises(rooms, enter)
 
 
 async def test_voice_and_text_are_one_conversation(caller: httpx.AsyncClient) -> None:
