@@ -1,7 +1,8 @@
 """The table of services that the native stack runs: what each is called with, and how one sees that it is ready.
 
 In `argv` and `env`, names in braces are filled in: {port} and {index} of the process, {var} the data directory,
-{api_key} the development key, and a port of another service as {text_port}, {store_port}, {voice_port}.
+{api_key} the development key, and a port of another service as {text_port}, {store_port}, {voice_port},
+{livekit_port}.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from deploy.local.process import LONGEST_PAUSE_S
 
 REDIS = "redis"
 BRAIN = "brain"
+LIVEKIT = "livekit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,8 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     ready_path: str = "/readyz"
     stage: int = 1
-    """A stage is started when every process of the one before is ready."""
+    """A stage is started when every process of the one before is ready. Those of stage 0 are ended last: others need
+    them until their own end."""
     grace_s: float = 20.0
     longest_pause_s: float = LONGEST_PAUSE_S
     """Before it is started again when it has died."""
@@ -74,6 +77,18 @@ SERVICES: tuple[Service, ...] = (
     ),
 )
 """The real ones. Tests give a table of their own."""
+
+LIVEKIT_SERVICE = Service(
+    name=LIVEKIT,
+    argv=(sys.executable, "-m", "deploy.livekit", "serve", "--port", "{port}", "--data", "{var}"),
+    port_name="LIVEKIT",
+    port=7880,
+    ready_path="/",
+    stage=0,
+    # Asked to end it waits for guests to hang up; the gateways have ended their calls by then.
+    grace_s=3.0,
+)
+"""In the table where this machine has a server: see deploy.local.rooms."""
 
 EVERY_PROCESS: Mapping[str, str] = {
     "PYTHONUNBUFFERED": "1",

@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 class Stack:
-    """An async context manager. `ports` maps REDIS, TEXT, STORE, VOICE to a fixed port; the rest is any free one."""
+    """An async context manager. `ports` maps REDIS, TEXT, STORE, VOICE, LIVEKIT to a fixed port; else a free one."""
 
     def __init__(
         self,
@@ -117,11 +117,11 @@ class Stack:
         await self.stop()
 
     async def stop(self) -> None:
-        """End everything: gateways first, brains with time to drain, Redis last."""
-        last = self._processes.get(REDIS)
-        await asyncio.gather(*(process.stop() for process in self._processes.values() if process is not last))
-        if last:
-            await last.stop()
+        """End everything: gateways and brains with time to drain, then the servers that they need until then."""
+        servers = {REDIS, *(service.name for service in self._services if service.stage == 0)}
+        for last in (False, True):
+            ending = [process for name, process in self._processes.items() if (name in servers) is last]
+            await asyncio.gather(*(process.stop() for process in ending))
         if self._leash:
             await asyncio.to_thread(self._leash.close)
 
