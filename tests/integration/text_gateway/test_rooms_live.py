@@ -130,6 +130,22 @@ async def test_a_token_makes_the_room_and_calls_the_concierge_into_it(hotel: Hot
         assert (dispatch.agent_name, decode_ticket(dispatch.metadata)) == (AGENT_NAME, ticket)
 
 
+async def test_a_guests_token_is_no_key_to_the_server(hotel: Hotel) -> None:
+    session = await hotel.session()
+    async with entered(session), api.LiveKitAPI.with_token(session["token"], hotel.server.url) as guest:
+        for attempt in (
+            guest.room.list_rooms(api.ListRoomsRequest()),
+            guest.room.update_room_metadata(api.UpdateRoomMetadataRequest(room=session["room"], metadata="mine")),
+            guest.room.delete_room(api.DeleteRoomRequest(room=session["room"])),
+            guest.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(agent_name=AGENT_NAME, room=session["room"])
+            ),
+        ):
+            with pytest.raises(api.ServerError) as refused:
+                await attempt
+            assert refused.value.status in {401, 403}
+
+
 async def test_the_servers_own_webhooks_begin_and_end_the_call(hotel: Hotel) -> None:
     session = await hotel.session()
     conversation = session["conversationId"]

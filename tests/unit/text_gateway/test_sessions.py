@@ -213,6 +213,16 @@ async def test_a_property_has_no_way_into_anothers_call(
     assert decode_ticket(token_of(same_guest).metadata).property_id == "hill"
 
 
+async def test_the_routes_are_described(caller: httpx.AsyncClient) -> None:
+    paths = (await caller.get("/openapi.json")).json()["paths"]
+
+    assert set(paths[URL]["post"]["responses"]) >= {"201", "422"}
+    assert paths[URL]["post"]["security"]
+    webhook = paths["/llm/voice/webhook"]["post"]
+    assert list(webhook["requestBody"]["content"]) == ["application/webhook+json"]
+    assert "security" not in webhook
+
+
 async def test_sessions_are_counted_by_outcome(
     caller: httpx.AsyncClient, bus: FakeBus, rooms: FakeRooms, registry: CollectorRegistry
 ) -> None:
