@@ -165,7 +165,7 @@ class Calls:
         return await self._reserve(keys, overdue.ticket.call_id, overdue.token, sending=True) is not None
 
     async def _reserve(self, keys: Keys, call_id: str, token: str, *, sending: bool = False) -> Overdue | None:
-        given = [call_id, token, self._bus.settings.call_reserve_ms, "1" if sending else ""]
+        given: list[str | int] = [call_id, token, self._bus.settings.call_reserve_ms, "1" if sending else ""]
         try:
             reply = await self._bus.commands.call("call_reserve", [keys.calls, keys.call(call_id)], given)
             if reply[0] != b"overdue":
