@@ -20,16 +20,18 @@ SUITES = {
     "bus": "the turn protocol on a real Redis",
     "integration": "one service and its parts",
     "e2e": "the whole stack, audio included",
+    "rooms": "calls in rooms of a real LiveKit server",
     "chaos": "faults",
 }
 ALLOWED_SKIPS = (
     "needs Docker",
     "needs promtool",
+    "needs a LiveKit server: none is installed, and no Go to build one",
     "needs macOS",
     "pocketsphinx has no wheel",
 )
 """Beginnings of reasons that are no surprise on a CI machine."""
-KEPT = ("BOTEL_REDIS_SERVER", "BOTEL_TEST_")
+KEPT = ("BOTEL_REDIS_SERVER", "BOTEL_LIVEKIT_SERVER", "BOTEL_TEST_")
 
 
 def forget_private_settings(environ: os._Environ[str]) -> None:

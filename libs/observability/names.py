@@ -32,6 +32,16 @@ REPLIES = "botel_replies_total"
 REPLIES_INTERRUPTED = "botel_replies_interrupted_total"
 MODEL_TOKENS = "botel_model_tokens_total"
 
+# Calls, from the events (stages.StageMetrics).
+CALLS_ENDED = "botel_calls_ended_total"
+"""Label reason: services.voice_gateway.ports.EndReason, or who ended it for a gateway that could not."""
+CALL_DURATION = "botel_call_duration_seconds"
+CALL_PACKET_LOSS = "botel_call_packet_loss_ratio"
+CALL_JITTER = "botel_call_jitter_seconds"
+CALL_CONFIDENCE = "botel_call_confidence_ratio"
+CALL_INTERRUPTIONS = "botel_call_interruptions_total"
+"""Label kind: real, false (the guest was not speaking to the concierge)."""
+
 # Stream lag (one exporter, in the context store). Labels: shard, stream, group.
 GROUP_LAG = "botel_group_lag"
 """Entries that the group has not read. Absent while unknown: see GROUP_LAG_KNOWN."""

@@ -8,10 +8,56 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from libs.contracts.events import AnyEvent, MessageReceived, ReplyGenerated, ReplyHeard
+from libs.contracts.events import AnyEvent, CallEnded, MessageReceived, ReplyGenerated, ReplyHeard
 from libs.observability import names
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+_DURATIONS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0)
+_SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+_CONFIDENCE = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_REASONS = frozenset(
+    [
+        "guest-left",
+        "concierge-hung-up",
+        "error",
+        "guest-silent",
+        "transferred",
+        "shutdown",
+        "gateway-lost",
+        "room-finished",
+    ]
+)
+
+
+class CallMetrics:
+    """How calls went."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = Counter(names.CALLS_ENDED, "Calls that are over", ["reason"], registry=registry)
+        self._duration = Histogram(names.CALL_DURATION, "Length of calls", buckets=_DURATIONS, registry=registry)
+        self._loss = Histogram(
+            names.CALL_PACKET_LOSS, "Share of the guest's packets lost", buckets=_SHARES, registry=registry
+        )
+        self._jitter = Histogram(names.CALL_JITTER, "Jitter of the guest's side", buckets=_JITTER, registry=registry)
+        self._confidence = Histogram(
+            names.CALL_CONFIDENCE, "The recogniser's mean confidence", buckets=_CONFIDENCE, registry=registry
+        )
+        self._interruptions = Counter(
+            names.CALL_INTERRUPTIONS, "Interruptions of the concierge", ["kind"], registry=registry
+        )
+
+    def observe(self, event: CallEnded) -> None:
+        self._ended.labels(event.reason if event.reason in _REASONS else "other").inc()
+        self._duration.observe(event.duration_ms / 1000)
+        if quality := event.quality:
+            self._loss.observe(quality.packet_loss)
+            self._jitter.observe(quality.jitter_ms / 1000)
+            self._interruptions.labels("real").inc(quality.interruptions)
+            self._interruptions.labels("false").inc(quality.false_interruptions)
+            if quality.mean_confidence:
+                self._confidence.observe(quality.mean_confidence)
 
 
 class StageMetrics:
@@ -24,6 +70,7 @@ class StageMetrics:
         self._replies = Counter(names.REPLIES, "Replies, by how they ended", ["status", "channel"], registry=registry)
         self._interrupted = Counter(names.REPLIES_INTERRUPTED, "Spoken replies cut by the guest", registry=registry)
         self._tokens = Counter(names.MODEL_TOKENS, "Model tokens", ["kind"], registry=registry)
+        self._calls = CallMetrics(registry)
 
     def observe(self, event: AnyEvent) -> None:
         match event:
@@ -34,6 +81,8 @@ class StageMetrics:
                 self._reply(event)
             case ReplyHeard():
                 self._heard(event)
+            case CallEnded():
+                self._calls.observe(event)
             case _:
                 return
 

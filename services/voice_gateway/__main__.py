@@ -10,6 +10,7 @@ from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
+from libs.rooms import RoomSettings
 from services.voice_gateway.app import run
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 
@@ -21,7 +22,7 @@ async def main() -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await run(GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), watch, stop)
+    await run(GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), watch, RoomSettings(), stop)
 
 
 if __name__ == "__main__":

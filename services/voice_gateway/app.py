@@ -24,12 +24,14 @@ from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
 from libs.observability.settings import ObservabilitySettings
 from libs.process import settle
+from libs.rooms import RoomSettings
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
 from services.voice_gateway.ports import VoiceUnavailable
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 from services.voice_gateway.speech.providers import SpeechFactory
+from services.voice_gateway.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ async def run(
     speech_settings: SpeechSettings,
     bus_settings: BusSettings,
     watch: ObservabilitySettings,
+    rooms: RoomSettings,
     stop: asyncio.Event,
 ) -> None:
     """Take calls until `stop`. `VoiceUnavailable` for a provider that cannot work, `OSError` for a port taken."""
@@ -54,14 +57,18 @@ async def run(
         feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
         exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
         door = Door(exchange, speech, gateway, call, new_id)
-        health = _health(registry, bus, feed, door)
-        side = [asyncio.create_task(LoopLag(registry).run(), name="loop-lag")]
+        lag = LoopLag(registry)
+        worker = Worker(rooms, gateway, lag) if rooms.configured else None
+        health = _health(registry, bus, feed, door, worker)
+        side = [asyncio.create_task(lag.run(), name="loop-lag")]
         if watch.health_port not in (0, gateway.port):
             # The door is for this machine only; an operator may ask from another.
             side.append(
                 asyncio.create_task(serve_health(health, host=watch.health_host, port=watch.health_port), name="health")
             )
         stack.push_async_callback(_end, side)
+        if worker:
+            side.append(asyncio.create_task(worker.run(), name="rooms"))
         runner = await _serve(gateway, door, health)
         stack.push_async_callback(runner.cleanup)
         settle()
@@ -70,8 +77,8 @@ async def run(
         for task in done:
             task.result()
         health.drain()
-        _log.info("voice gateway drains", extra={"calls": door.calls})
-        await door.drain(gateway.drain_s)
+        _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
+        await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
@@ -91,12 +98,14 @@ async def _serve(gateway: GatewaySettings, door: Door, health: Health) -> web.Ap
     return runner
 
 
-def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door) -> Health:
+def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door, worker: Worker | None) -> Health:
     async def feeding() -> None:
         if not feed.healthy:
             raise BusUnavailable("the feed has stopped")
 
-    Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(lambda: door.calls)
+    Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(
+        lambda: door.calls + (worker.calls if worker else 0)
+    )
     return Health(registry, {"redis": bus.ping, "feed": feeding, "lines": door.check})
 
 

@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from livekit.agents import AgentSession, APIConnectOptions
+from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
@@ -21,7 +22,7 @@ from services.voice_gateway.background import Background
 from services.voice_gateway.call_turns import CallTurns
 from services.voice_gateway.concierge import Concierge
 from services.voice_gateway.domain.heard import heard_of
-from services.voice_gateway.domain.manners import takes_the_floor
+from services.voice_gateway.domain.manners import SILENT_GOODBYE, STILL_THERE, takes_the_floor
 from services.voice_gateway.domain.timeline import Exchange
 from services.voice_gateway.line import Line
 from services.voice_gateway.playback import Playback
@@ -53,13 +54,13 @@ class VoiceCall:
         self._closing: asyncio.Task[None] | None = None
         self._started_at = 0.0
         self._playback = Playback(self._turns)
-        self._interruptions = self._false_interruptions = 0
+        self._interruptions = self._false_interruptions = self._silences = 0
         self._confidences: list[float] = []
         self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         """Done when the call cannot go on or has ended."""
 
-    async def start(self) -> None:
-        """Begin to listen, and greet."""
+    async def start(self, greeting: str = "") -> None:
+        """Begin to listen, and say the greeting if there is one."""
         self._started_at = self._turns.clock()
         for name, handler in (
             ("user_input_transcribed", self._on_transcript),
@@ -78,18 +79,21 @@ class VoiceCall:
         self._watch(
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
         )
-        if self._settings.greeting:
-            self._session.say(self._settings.greeting, add_to_chat_ctx=False)
+        if greeting:
+            self._session.say(greeting, add_to_chat_ctx=False)
 
-    async def close(self, reason: EndReason) -> None:
-        """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time."""
+    async def close(self, reason: EndReason, *, over: bool = True) -> None:
+        """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time.
+
+        Not `over`: the call goes on elsewhere.
+        """
         if not self.ended.done():
             self.ended.set_result(reason)
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close(), name=f"close {self.call_id}")
+            self._closing = asyncio.create_task(self._close(over), name=f"close {self.call_id}")
         await asyncio.shield(self._closing)
 
-    async def _close(self) -> None:
+    async def _close(self, over: bool) -> None:
         if self._elsewhere:
             self._elsewhere.cancel()
             await asyncio.gather(self._elsewhere, return_exceptions=True)
@@ -98,16 +102,20 @@ class VoiceCall:
             self._settle(exchange, spoken="", interrupted=True)
         await self._line.close()
         await self._speech.close()
-        await self._report_end(self.ended.result())
+        await self._report_end(self.ended.result(), over)
 
-    async def _report_end(self, reason: EndReason) -> None:
+    async def _report_end(self, reason: EndReason, over: bool) -> None:
         duration = int((self._turns.clock() - self._started_at) * 1000) if self._started_at else 0
         quality = CallQuality(
             interruptions=self._interruptions,
             false_interruptions=self._false_interruptions,
             mean_confidence=round(sum(self._confidences) / len(self._confidences), 3) if self._confidences else 0.0,
+            turns=self._turns.count,
+            packet_loss=self._line.quality.packet_loss,
+            jitter_ms=self._line.quality.jitter_ms,
         )
-        self._background.add("call ended", self._link.call_ended(self.call_id, reason, duration, quality))
+        if over:
+            self._background.add("call ended", self._link.call_ended(self.call_id, reason, duration, quality))
         await self._background.close(_REPORT_S)
         await self._link.close()
         self._watch(events.Ended(reason=reason, duration_ms=duration, quality=quality))
@@ -135,6 +143,7 @@ class VoiceCall:
 
     def _on_transcript(self, event: lk.UserInputTranscribedEvent) -> None:
         self._watch(events.Transcript(text=event.transcript, final=event.is_final))
+        self._silences = 0
         speech = self._session.current_speech
         if speech is None or speech.interrupted or not speech.allow_interruptions:
             return
@@ -189,8 +198,26 @@ class VoiceCall:
             )
         )
 
-    def _on_state(self, _: lk.UserStateChangedEvent | lk.AgentStateChangedEvent) -> None:
+    def _on_state(self, event: lk.UserStateChangedEvent | lk.AgentStateChangedEvent) -> None:
         self._watch(events.Listening(guest=self._session.user_state, concierge=self._session.agent_state))
+        if isinstance(event, lk.UserStateChangedEvent) and event.new_state == "away":
+            self._on_silence()
+
+    def _on_silence(self) -> None:
+        """Ask whether somebody is there; after that, take leave."""
+        self._silences += 1
+        if self._silences <= self._settings.silences:
+            asked = self._session.say(STILL_THERE, add_to_chat_ctx=False)
+            asked.add_done_callback(lambda _: self._session.reset_away_timer())
+        else:
+            goodbye = self._session.say(SILENT_GOODBYE, add_to_chat_ctx=False)
+            goodbye.add_done_callback(self._on_goodbye)
+
+    def _on_goodbye(self, said: SpeechHandle) -> None:
+        if said.interrupted:
+            self._silences = 0
+        elif not self.ended.done():
+            self.ended.set_result(EndReason.SILENCE)
 
     def _on_false_interruption(self, _: lk.AgentFalseInterruptionEvent) -> None:
         self._false_interruptions += 1
@@ -239,6 +266,6 @@ def _session(brain: RemoteBrain, speech: Speech, settings: CallSettings) -> Agen
         ),
         # The default ignores a guest who speaks up in the first three seconds.
         aec_warmup_duration=None,
-        user_away_timeout=None,
+        user_away_timeout=settings.silence_s,
         session_close_transcript_timeout=0.2,
     )

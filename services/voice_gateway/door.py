@@ -100,7 +100,7 @@ class Door:
             raise NoLineFree
 
     def _check_property(self, property_id: str) -> None:
-        if property_id not in {name.strip() for name in self._gateway.properties.split(",")}:
+        if property_id not in self._gateway.property_ids():
             raise UnknownProperty
 
     async def _take(self, link: BrainLink, line: LocalLine, outbox: Outbox) -> VoiceCall:
@@ -125,7 +125,7 @@ class Door:
         ended = asyncio.ensure_future(call.ended)
         reason = EndReason.GUEST
         try:
-            await call.start()
+            await call.start(self._call.greeting)
             endings: list[asyncio.Future[Any]] = [sending, listening, ended]
             done, _ = await asyncio.wait(
                 endings,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
 from livekit.agents import Agent, AgentSession
 from livekit.agents.voice.transcription.synchronizer import TranscriptSynchronizer
 
@@ -13,6 +14,15 @@ from services.voice_gateway.audio import Captions, Microphone, OnPlayout, Sink, 
 
 WordsHook = Callable[[str], None]
 """Told the concierge's words as they are played."""
+
+
+class LineQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """How the guest's side came through."""
+
+    packet_loss: float = 0.0
+    """Share of packets that never came, 0 to 1."""
+    jitter_ms: float = 0.0
+    """The greatest that was seen."""
 
 
 class Line(Protocol):
@@ -29,6 +39,10 @@ class Line(Protocol):
     def position(self) -> int:
         """Samples of the concierge's side so far."""
 
+    @property
+    def quality(self) -> LineQuality:
+        """As far as it is known; the last figures after `close`."""
+
 
 class LocalLine:
     """Audio in and out in real time without a room: `microphone.feed` on one side, `sink` on the other."""
@@ -42,6 +56,10 @@ class LocalLine:
     @property
     def position(self) -> int:
         return self.speaker.position
+
+    @property
+    def quality(self) -> LineQuality:
+        return LineQuality()
 
     async def start(
         self, session: AgentSession[None], agent: Agent, on_playout: OnPlayout, on_words: WordsHook

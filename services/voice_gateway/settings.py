@@ -91,6 +91,18 @@ class CallSettings(BaseSettings):
     confidence_floor: float = Field(default=0.3, ge=0, le=1)
     """Below it the guest is asked to repeat."""
     max_duration_s: float = Field(default=3_600.0, gt=0)
+    silence_s: float = Field(default=15.0, gt=0)
+    """Silence of both after which the guest is asked whether they are still there."""
+    silences: int = Field(default=2, ge=1)
+    """Times that this is asked, before the concierge says goodbye and hangs up."""
+    after_hang_up_s: float = Field(default=3.0, ge=0)
+    """In a room: how long a guest who has left may take to come back into the call."""
+    after_loss_s: float = Field(default=30.0, ge=0)
+    """In a room: the same for a guest whose connection broke."""
+    sip_trunk: str = ""
+    """LiveKit's id of the SIP trunk by which staff is called into a room."""
+    guest_wait_s: float = Field(default=60.0, gt=0)
+    """In a room: how long the concierge waits for the guest to come at all."""
 
     def patience(self) -> Patience:
         return Patience(filler_s=self.filler_s, first_words_s=self.first_words_s, stall_s=self.stall_s)
@@ -108,5 +120,10 @@ class GatewaySettings(BaseSettings):
     properties: str = "harbour"
     """Properties whose calls are taken, comma separated."""
     max_calls: int = Field(default=20, ge=1)
+    idle_jobs: int = Field(default=1, ge=0)
+    """Processes that stand ready for calls in rooms, models loaded."""
     drain_s: float = Field(default=20.0, ge=0)
     """How long running calls may go on after SIGTERM."""
+
+    def property_ids(self) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.properties.split(","))

@@ -18,6 +18,11 @@ REPROMPTS = (
 )
 NO_ANSWER = "I'm sorry, I can't answer right now. Please ask me again in a moment."
 LOST_THREAD = "I'm sorry, I lost my thread. Could you ask me again?"
+TOO_LONG = "I'm sorry, that message is too long for me. Could you send it in parts?"
+STILL_THERE = "Are you still there?"
+SILENT_GOODBYE = "I can't hear you any more, so I will hang up. Please call again whenever you like. Goodbye."
+BACK_AGAIN = "I'm sorry, we were cut off for a moment."
+"""Said by whoever takes a call over from a gateway that died."""
 GREETING = "Hello, this is your hotel concierge. How can I help?"
 
 

@@ -42,7 +42,7 @@ class Speech:
 class SpeechFactory:
     """Makes the speech of each call. What is heavy (models, connections) is shared by the calls of the process."""
 
-    def __init__(self, settings: SpeechSettings, http: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: SpeechSettings, http: aiohttp.ClientSession | None = None) -> None:
         """Raises `VoiceUnavailable` when a provider is named without its key or package."""
         self._settings, self._http = settings, http
         self._stt_order, self._tts_order = settings.stt_order(), settings.tts_order()
@@ -55,7 +55,11 @@ class SpeechFactory:
         if self._pool:
             self._pool.give(self._pool.take())
 
-    def speech(self) -> Speech:
+    def attach(self, http: aiohttp.ClientSession) -> None:
+        """Give it a session later: models are loaded before there is an event loop."""
+        self._http = http
+
+    def speech(self, property_id: str = "") -> Speech:
         """For one call."""
         detector = inference.VAD(min_silence_duration=0.25)
         recognisers = [self._stt(provider) for provider in self._stt_order]

@@ -88,6 +88,7 @@ class TestCall:
         self.line = LocalLine(self.concierge.extend, self.guest.extend)
         self._espeak = espeak
         self._changed = asyncio.Event()
+        self._greeting = settings.greeting
         self.call = VoiceCall("call-1", brain, speech, self.line, settings, self._watch)
 
     def _watch(self, event: events.AnyCallEvent) -> None:
@@ -95,7 +96,7 @@ class TestCall:
         self._changed.set()
 
     async def __aenter__(self) -> TestCall:
-        await self.call.start()
+        await self.call.start(self._greeting)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from libs.contracts.events import Author, Channel, MessageReceived
@@ -15,7 +14,7 @@ from services.voice_gateway.domain.manners import FILLERS, NO_ANSWER
 from services.voice_gateway.ports import ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings, SpeechSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
-from services.voice_gateway.speech.providers import Speech, SpeechFactory
+from services.voice_gateway.speech.providers import Speech
 from tests.integration.voice_gateway.callers import ScriptedBrain, TestCall, reply
 from tests.integration.voice_gateway.truth import loudness, played_ms, words_in
 
@@ -27,15 +26,6 @@ LONG = (
     "Towels are by the door, and the water is warm all through the year. Children may swim with their parents. "
     "There is a small bar beside it that serves coffee, juice and sandwiches until six in the evening."
 )
-
-
-@pytest.fixture
-async def speech() -> AsyncIterator[Speech]:
-    async with aiohttp.ClientSession() as http:
-        factory = SpeechFactory(SpeechSettings(stt="local", tts="local"), http)
-        factory.warm()
-        yield factory.speech()
-        factory.close()
 
 
 async def test_a_question_is_answered_and_what_was_heard_is_reported(espeak: Espeak, speech: Speech) -> None:

@@ -1,0 +1,1 @@
+"""A LiveKit server for this machine: found, built, configured."""

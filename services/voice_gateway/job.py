@@ -1,0 +1,148 @@
+"""A job's process, put together: one call in one room, with a bus, a feed and voices of its own.
+
+`prewarm` and `entry` are what the worker hands to LiveKit's process pool; both run here, never in the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+
+import aiohttp
+from livekit import rtc
+from livekit.agents import AutoSubscribe, JobContext, JobProcess
+
+from libs.bus.bus import Bus, new_id
+from libs.bus.calls import Calls
+from libs.bus.conversations import Conversations
+from libs.bus.feed import Feed
+from libs.bus.settings import BusSettings
+from libs.contracts.calls import CallTicket, decode_ticket
+from libs.contracts.errors import BotelError
+from libs.process import settle
+from services.voice_gateway import events
+from services.voice_gateway.bus_link import BusExchange
+from services.voice_gateway.call import VoiceCall
+from services.voice_gateway.ports import CallerIdentity
+from services.voice_gateway.presence import Presence
+from services.voice_gateway.room_call import RoomCall
+from services.voice_gateway.room_chat import RoomChat
+from services.voice_gateway.room_line import RoomLine
+from services.voice_gateway.room_switchboard import RoomSwitchboard
+from services.voice_gateway.settings import CallSettings, SpeechSettings
+from services.voice_gateway.speech.providers import SpeechFactory
+
+_log = logging.getLogger(__name__)
+_PREPARED = "botel"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a process has ready before it is given a call."""
+
+    speech: SpeechFactory
+    call: CallSettings
+    bus: BusSettings
+
+
+def prewarm(process: JobProcess) -> None:
+    """Read the settings and load the models. Raises `VoiceUnavailable` for a provider that cannot work."""
+    speech = SpeechFactory(SpeechSettings())
+    speech.warm()
+    process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings())
+
+
+async def entry(ctx: JobContext) -> None:
+    """Take the call. What goes wrong before it stands leaves the room as it is: a watchdog tries again."""
+    prepared: Prepared = ctx.proc.userdata[_PREPARED]
+    stack = contextlib.AsyncExitStack()
+    try:
+        ticket = decode_ticket(ctx.job.metadata or ctx.job.room.metadata)
+        ctx.log_context_fields = {"call_id": ticket.call_id}
+        await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+        guest = await _guest(ctx, ticket, prepared.call.guest_wait_s)
+        call = await _take(stack, ctx, prepared, ticket, guest)
+    except (BotelError, TimeoutError, RuntimeError) as error:
+        await stack.aclose()
+        _log.warning("call not taken", extra={"reason": getattr(error, "code", type(error).__name__)})
+        ctx.shutdown("not taken")
+        return
+    serving = asyncio.create_task(_serve(stack, ctx, call), name="serve")
+
+    async def served() -> None:
+        await serving
+
+    ctx.add_shutdown_callback(served)
+    settle()
+
+
+async def _serve(stack: contextlib.AsyncExitStack, ctx: JobContext, call: RoomCall) -> None:
+    async with stack:
+        await call.serve()
+    ctx.shutdown("served")
+
+
+async def _guest(ctx: JobContext, ticket: CallTicket, wait_s: float) -> rtc.RemoteParticipant:
+    """Raises TimeoutError when nobody comes."""
+    async with asyncio.timeout(wait_s):
+        return await ctx.wait_for_participant(identity=ticket.guest or None)
+
+
+async def _take(
+    stack: contextlib.AsyncExitStack,
+    ctx: JobContext,
+    prepared: Prepared,
+    ticket: CallTicket,
+    guest: rtc.RemoteParticipant,
+) -> RoomCall:
+    """Everything that a call needs, its lease first: `CallTaken` when somebody else answers it."""
+    prepared.speech.attach(await stack.enter_async_context(aiohttp.ClientSession()))
+    bus = await stack.enter_async_context(Bus(prepared.bus, name="voice-job"))
+    feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
+    calls = Calls(bus)
+    caller = _caller(ticket, guest)
+    link = await BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id).connect(caller)
+    ticket = CallTicket(
+        call_id=ticket.call_id,
+        property_id=ticket.property_id,
+        conversation_id=link.conversation_id,
+        guest=guest.identity,
+        takeover=ticket.takeover,
+    )
+    lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
+    speech = prepared.speech.speech(ticket.property_id)
+    line = RoomLine(ctx.room, guest.identity)
+    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched)
+    presence = Presence(
+        guest.identity, after_hang_up_s=prepared.call.after_hang_up_s, after_loss_s=prepared.call.after_loss_s
+    )
+    presence.watch(ctx.room)
+    switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
+    chat = RoomChat(ctx.room, guest.identity, link)
+    room_call = RoomCall(ticket, call, chat, presence, switchboard, lease, prepared.call)
+    await room_call.start()
+    _log.info("call taken", extra={"conversation_id": link.conversation_id, "takeover": ticket.takeover})
+    return room_call
+
+
+def _caller(ticket: CallTicket, guest: rtc.RemoteParticipant) -> CallerIdentity:
+    """Who calls by phone without a conversation is known by the number."""
+    phone = guest.attributes.get("sip.phoneNumber", "")
+    known = ticket.customer_id or ticket.reservation_id or ticket.conversation_id
+    return CallerIdentity(
+        property_id=ticket.property_id,
+        customer_id=ticket.customer_id if known else phone,
+        reservation_id=ticket.reservation_id,
+        conversation_id=ticket.conversation_id,
+    )
+
+
+def _unwatched(event: events.AnyCallEvent) -> None:
+    """Nobody looks into a room's call but its participants: LiveKit tells them of states and transcripts."""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

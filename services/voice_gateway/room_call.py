@@ -1,0 +1,83 @@
+"""One call in a room, from the guest's arrival to the end: what the audio door is for calls at the door.
+
+The call has a lease. Whoever loses it leaves without a word: another gateway talks to the guest by now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from libs.bus.calls import CallLease
+from libs.contracts.calls import CallTicket
+from libs.contracts.errors import BusUnavailable
+from services.voice_gateway.call import VoiceCall
+from services.voice_gateway.domain.manners import BACK_AGAIN
+from services.voice_gateway.ports import EndReason, Switchboard
+from services.voice_gateway.presence import Presence
+from services.voice_gateway.room_chat import RoomChat
+from services.voice_gateway.settings import CallSettings
+
+_log = logging.getLogger(__name__)
+_STAYS = frozenset([EndReason.SHUTDOWN])
+"""Ends of this gateway's part that are not the end of the call: a watchdog finds somebody else for it."""
+
+
+class RoomCall:
+    """Use `start`, then `serve`, which returns when this gateway has nothing more to do with the call."""
+
+    def __init__(
+        self,
+        ticket: CallTicket,
+        call: VoiceCall,
+        chat: RoomChat,
+        presence: Presence,
+        switchboard: Switchboard,
+        lease: CallLease,
+        settings: CallSettings,
+    ) -> None:
+        self._ticket, self._call, self._chat, self._presence = ticket, call, chat, presence
+        self._switchboard, self._lease, self._settings = switchboard, lease, settings
+
+    async def start(self) -> None:
+        """Listen, and greet; or apologise, when the call has outlived another gateway."""
+        await self._call.start(BACK_AGAIN if self._ticket.takeover else self._settings.greeting)
+        self._chat.open()
+
+    async def serve(self) -> None:
+        reason = EndReason.ERROR
+        try:
+            reason = await self._end()
+        finally:
+            await self._leave(reason)
+
+    async def _end(self) -> EndReason:
+        lost = asyncio.ensure_future(self._lease.lost.wait())
+        waiting: set[asyncio.Future[Any]] = {self._call.ended, self._presence.gone, lost}
+        try:
+            done, _ = await asyncio.wait(
+                waiting, timeout=self._settings.max_duration_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            lost.cancel()
+        if lost in done:
+            return EndReason.SHUTDOWN
+        if self._presence.gone in done:
+            return self._presence.gone.result()
+        return self._call.ended.result() if done else EndReason.CONCIERGE
+
+    async def _leave(self, reason: EndReason) -> None:
+        lost, stays = self._lease.lost.is_set(), reason in _STAYS
+        _log.info("call over" if not stays else "call left", extra={"call_id": self._ticket.call_id, "reason": reason})
+        self._presence.close()
+        await self._chat.close()
+        await self._call.close(reason, over=not stays)
+        await self._lease.close()
+        if lost:
+            return
+        with contextlib.suppress(BusUnavailable):  # then the lease runs out, and a watchdog looks after the call
+            await (self._lease.leave() if stays else self._lease.end())
+        if not stays and reason is not EndReason.TRANSFERRED:
+            await self._switchboard.hang_up()

@@ -1,0 +1,90 @@
+"""The worker's side of rooms: registers with LiveKit, takes calls for the properties served here, and hands each to a
+process that stands ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from livekit.agents import AgentServer, JobRequest
+
+from libs.contracts.calls import AGENT_NAME, decode_ticket
+from libs.contracts.errors import InvalidRequest
+from libs.observability.loop_lag import LoopLag
+from libs.rooms import RoomSettings
+from services.voice_gateway.job import entry, prewarm
+from services.voice_gateway.settings import GatewaySettings
+
+_log = logging.getLogger(__name__)
+_PRELOAD = ["services.voice_gateway.job"]
+_FULL_LAG_S = 0.25
+"""Lateness of timers at which this machine has enough to do."""
+_FOR_EVER = 1_000_000
+_SHUTDOWN_S = 12.0
+"""What a job may take to leave its call in order."""
+
+
+class Worker:
+    """One LiveKit agent server. `run` ends only by cancellation; LiveKit may come and go meanwhile."""
+
+    def __init__(self, rooms: RoomSettings, gateway: GatewaySettings, lag: LoopLag) -> None:
+        self._gateway, self._lag = gateway, lag
+        self._properties = gateway.property_ids()
+        self._running = False
+        self._server = AgentServer(
+            ws_url=rooms.url,
+            api_key=rooms.api_key,
+            api_secret=rooms.api_secret.get_secret_value(),
+            host="127.0.0.1",
+            port=0,
+            num_idle_processes=gateway.idle_jobs,
+            load_fnc=self._load,
+            load_threshold=1.0,
+            drain_timeout=int(gateway.drain_s),
+            shutdown_process_timeout=_SHUTDOWN_S,
+            setup_fnc=prewarm,
+            preload_modules=_PRELOAD,
+            max_retry=_FOR_EVER,
+        )
+        self._server.rtc_session(entry, agent_name=AGENT_NAME, on_request=self._on_request)
+
+    @property
+    def calls(self) -> int:
+        return len(self._server.active_jobs) if self._running else 0
+
+    async def run(self) -> None:
+        self._running = True
+        await self._server.run()
+
+    async def drain(self, grace_s: float) -> None:
+        """No new calls; those on the line may end by themselves. What is left then is left to other gateways."""
+        try:
+            await self._server.drain(max(1, int(grace_s)))
+        except TimeoutError:
+            _log.info("calls are handed over", extra={"calls": self.calls})
+        await self._server.aclose()
+
+    def _load(self, server: AgentServer) -> float:
+        """1 is full: as many calls as this gateway takes, or an event loop that is late. Called in a thread."""
+        return max(len(server.active_jobs) / self._gateway.max_calls, self._lag.recent_s / _FULL_LAG_S)
+
+    async def _on_request(self, request: JobRequest) -> None:
+        try:
+            ticket = decode_ticket(request.job.metadata or request.room.metadata)
+        except InvalidRequest as error:
+            _log.warning("a room without a ticket", extra={"reason": error.detail})
+            await request.reject(terminate=True)
+            return
+        if ticket.property_id not in self._properties:
+            _log.warning("a call for a property that is not served here", extra={"call_id": ticket.call_id})
+            await request.reject(terminate=False)
+            return
+        await request.accept(name="Concierge", identity=f"concierge-{request.id}")
+
+
+async def end_worker(worker: Worker, running: asyncio.Task[None], grace_s: float) -> None:
+    """Drain, and wait for `run` to return."""
+    await worker.drain(grace_s)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
