@@ -74,6 +74,14 @@ STORE_RETIRED = "botel_store_retired_total"
 # The voice gateway.
 CALLS = "botel_voice_calls"
 
+# The voice gateway's watchdog of calls in rooms (services.voice_gateway.watchdog).
+WATCHDOG_LEASES_LOST = "botel_watchdog_leases_lost_total"
+"""Calls that it found without a gateway."""
+WATCHDOG_TAKEOVERS = "botel_watchdog_takeovers_total"
+"""Agents that it sent to such calls."""
+WATCHDOG_CALLS_ENDED = "botel_watchdog_calls_ended_total"
+"""Label why: guest-gone, given-up."""
+
 # The HTTP services. Label route is the template, never the path.
 HTTP_REQUESTS = "botel_http_request_seconds"
 HTTP_STREAMS = "botel_http_open_streams"

@@ -10,6 +10,7 @@ from typing import Any
 from redis import Redis
 
 from tests.bus.property import brain_operations as brain
+from tests.bus.property import call_operations as phones
 from tests.bus.property import damage_operations as damage
 from tests.bus.property import gateway_operations as gateway
 from tests.bus.property import lease_operations as lease
@@ -53,6 +54,15 @@ WEIGHTS: dict[Callable[[World], None], int] = {
     lease.commit_comes_again_late: 12,
     letters.replay: 30,
     letters.discard: 6,
+    phones.take: 40,
+    phones.renew: 45,
+    phones.end: 12,
+    phones.forget: 12,
+    phones.look: 40,
+    phones.send: 30,
+    phones.lapse: 45,
+    phones.reservation_runs_out: 15,
+    phones.redis_loses_the_call: 6,
     damage.garbage: 6,
     damage.forged_activation: 6,
     damage.acked_by_hand: 8,
