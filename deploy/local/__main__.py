@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.livekit.config import KEYS_FILE, kept_keys
 from deploy.local import background, doctor, native
 from deploy.local.compose import Compose, compose_env
 from deploy.local.env import ensure_api_key, merged_env, read_dotenv
@@ -64,7 +65,6 @@ def _local(context: Context, arguments: argparse.Namespace) -> int:
 
 def _up(context: Context, arguments: argparse.Namespace) -> int:
     env = context.env()
-    context.compose = Compose(context.root, compose_env(env))
     running = context.files.running()
     if running:
         print(f"already up: {running['text_url']}")
@@ -72,7 +72,9 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
     reason = context.compose.why_not()
     if not reason and env.get("BOTEL_STACK") != "native":
         print("starting with Docker Compose")
-        return context.compose.up(arguments.brains)
+        context.files.directory.mkdir(parents=True, exist_ok=True)
+        keys = kept_keys(context.files.directory / KEYS_FILE)
+        return Compose(context.root, compose_env(env, keys)).up(arguments.brains)
     print(f"starting natively, in the background ({reason or 'BOTEL_STACK=native'})", flush=True)
     command = [sys.executable, "-m", "deploy.local", "local", "--background", "--brains", str(arguments.brains)]
     command += ["--free-ports"] if arguments.free_ports else []
