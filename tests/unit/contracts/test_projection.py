@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from libs.contracts.commands import AnyCommand, HangUp, Pause, Resume, Say, Show, Transfer
 from libs.contracts.events import (
     AnyEvent,
     Author,
     CallStarted,
     Channel,
+    CommandCompleted,
+    CommandRequested,
     ContextUpdated,
     ConversationOpened,
     MessageReceived,
@@ -25,6 +28,7 @@ from libs.contracts.events import (
 from libs.contracts.projection import OUTCOME_UNKNOWN, Message, project
 
 VOICE, TEXT = Channel.VOICE, Channel.TEXT
+HANG_UP = HangUp()
 
 
 def _log(*events: AnyEvent) -> list[AnyEvent]:
@@ -76,6 +80,16 @@ def requested(turn: str, call: str) -> ToolRequested:
 def completed(turn: str, call: str, result: str, *, ok: bool = True) -> ToolCompleted:
     base = _base(turn, TEXT, Author.CONCIERGE)
     return ToolCompleted(**base, call_id=call, name="book", arguments="{}", result=result, ok=ok)  # type: ignore[arg-type]
+
+
+def wanted(turn: str, command_id: str, command: AnyCommand = HANG_UP) -> CommandRequested:
+    base = _base(turn, VOICE, Author.CONCIERGE)
+    return CommandRequested(**base, command_id=command_id, command=command)  # type: ignore[arg-type]
+
+
+def done(turn: str, command_id: str, *, ok: bool, detail: str = "") -> CommandCompleted:
+    base = _base(turn, VOICE, Author.SYSTEM)
+    return CommandCompleted(**base, command_id=command_id, ok=ok, detail=detail)  # type: ignore[arg-type]
 
 
 def summary(text: str, up_to: int) -> SummaryWritten:
@@ -169,6 +183,52 @@ def lines(messages: Sequence[Message]) -> list[str]:
             id="a turn that the summary covers only in part stays whole",
         ),
         pytest.param(
+            [asks("1", "A"), wanted("1", "x"), says("1", "a"), done("1", "x", ok=True)],
+            ["guest: A", "concierge: a"],
+            id="a command that was carried out is no news",
+        ),
+        pytest.param(
+            [asks("1", "A"), wanted("1", "x"), says("1", "a")],
+            ["guest: A", "concierge: a"],
+            id="a command that is not answered yet is no news",
+        ),
+        pytest.param(
+            [
+                asks("1", "A"),
+                wanted("1", "x", Transfer(to="reception")),
+                says("1", "a"),
+                asks("2", "B"),
+                done("", "x", ok=False, detail="nobody answered"),
+            ],
+            [
+                "guest: A",
+                "concierge: a",
+                "note: putting the guest through to reception was not possible (nobody answered)",
+                "guest: B",
+            ],
+            id="a command that failed is told behind the reply of its turn, however late it failed",
+        ),
+        pytest.param(
+            [asks("1", "A"), wanted("1", "x"), done("1", "x", ok=True), done("1", "x", ok=False)],
+            ["guest: A"],
+            id="the first answer to a command counts",
+        ),
+        pytest.param(
+            [asks("1", "A"), says("1", "a"), done("1", "x", ok=False, detail="lost")],
+            ["guest: A", "concierge: a"],
+            id="an answer without its request tells nothing",
+        ),
+        pytest.param(
+            [asks("1", "A"), says("1", "a"), wanted("", "x", Show(card_id="c")), done("", "x", ok=False)],
+            ["guest: A", "concierge: a", "note: showing a card was not possible"],
+            id="a command of nobody's turn",
+        ),
+        pytest.param(
+            [asks("1", "A"), wanted("1", "x"), says("1", "a"), done("1", "x", ok=False), summary("S", 4)],
+            ["summary: S"],
+            id="a summary covers notes, too",
+        ),
+        pytest.param(
             [asks("1", "A"), summary("S1", 1), says("1", "a"), asks("2", "B"), summary("S2", 3)],
             ["summary: S2", "guest: B"],
             id="the last summary counts",
@@ -199,6 +259,23 @@ def test_the_brain_sees_up_to_its_turn_and_not_its_own_reply(upto: str, expected
     )
 
     assert lines(project(events, upto_turn=upto)) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (Transfer(to="bar"), "putting the guest through to bar was not possible (x)"),
+        (HangUp(), "ending the call was not possible (x)"),
+        (Pause(), "pausing the call was not possible (x)"),
+        (Resume(), "resuming the call was not possible (x)"),
+        (Say(text="a"), "saying something in the call was not possible (x)"),
+        (Show(card_id="c"), "showing a card was not possible (x)"),
+    ],
+)
+def test_every_command_can_fail_in_words(command: AnyCommand, text: str) -> None:
+    [_, note] = project(_log(asks("1", "A"), wanted("1", "x", command), done("1", "x", ok=False, detail="x")))
+
+    assert (note.text, note.turn_id, note.number, note.ok) == (text, "1", 3, False)
 
 
 def test_an_interrupted_reply_tells_what_was_generated_beside_what_was_heard() -> None:
