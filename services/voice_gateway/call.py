@@ -20,15 +20,18 @@ from services.voice_gateway.audio import SAMPLE_RATE, PlayoutWhat
 from services.voice_gateway.background import Background
 from services.voice_gateway.call_turns import CallTurns
 from services.voice_gateway.concierge import Concierge
+from services.voice_gateway.control import CallControl
 from services.voice_gateway.domain.heard import heard_of
 from services.voice_gateway.domain.manners import takes_the_floor
 from services.voice_gateway.domain.timeline import Exchange
 from services.voice_gateway.line import Line
+from services.voice_gateway.local_switchboard import LocalSwitchboard
 from services.voice_gateway.playback import Playback
-from services.voice_gateway.ports import BrainLink, EndReason, HeardReport
+from services.voice_gateway.ports import BrainLink, EndReason, HeardReport, Switchboard
 from services.voice_gateway.remote_brain import RemoteBrain
 from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.speech.providers import Speech
+from services.voice_gateway.spoken import Spoken
 
 _log = logging.getLogger(__name__)
 _REPORT_S = 5.0
@@ -39,13 +42,22 @@ class VoiceCall:
     """Use `start`, wait for `ended`, then `close`. `watch` is told all that happens; it must not raise or wait."""
 
     def __init__(
-        self, call_id: str, link: BrainLink, speech: Speech, line: Line, settings: CallSettings, watch: events.Watcher
+        self,
+        call_id: str,
+        link: BrainLink,
+        speech: Speech,
+        line: Line,
+        settings: CallSettings,
+        watch: events.Watcher,
+        switchboard: Switchboard | None = None,
     ) -> None:
         self.call_id, self._link, self._line, self._settings, self._watch = call_id, link, line, settings, watch
         self._turns = CallTurns()
         self._background = Background()
         patience = settings.patience()
-        self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear)
+        self._spoken = Spoken()
+        self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
+        self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
         brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
         self._session = _session(brain, speech, settings)
         self._speech = speech
@@ -74,6 +86,7 @@ class VoiceCall:
             self._session.on(name, handler)  # type: ignore[arg-type]
         await self._line.start(self._session, self._agent, self._playout, self._caption)
         self._background.add("call started", self._link.call_started(self.call_id))
+        self._control.start()
         self._elsewhere = asyncio.create_task(self._follow(), name=f"elsewhere {self.call_id}")
         self._watch(
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
@@ -81,15 +94,28 @@ class VoiceCall:
         if self._settings.greeting:
             self._session.say(self._settings.greeting, add_to_chat_ctx=False)
 
-    async def close(self, reason: EndReason) -> None:
-        """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time."""
+    async def spoken(self, turn_id: str, within_s: float) -> bool:
+        """See `control.Talk.spoken`."""
+        return await self._spoken.wait(turn_id, within_s)
+
+    async def say(self, text: str) -> None:
+        """See `control.Talk.say`."""
+        await self._session.say(text, add_to_chat_ctx=False).wait_for_playout()
+
+    def end(self, reason: EndReason) -> None:
+        """See `control.Talk.end`."""
         if not self.ended.done():
             self.ended.set_result(reason)
+
+    async def close(self, reason: EndReason) -> None:
+        """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time."""
+        self.end(reason)
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name=f"close {self.call_id}")
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        await self._control.close()
         if self._elsewhere:
             self._elsewhere.cancel()
             await asyncio.gather(self._elsewhere, return_exceptions=True)
@@ -114,6 +140,7 @@ class VoiceCall:
 
     def _asked(self, exchange: Exchange) -> None:
         exchange.segments_at_ask = self._playback.segments
+        self._spoken.asked(exchange.turn_id)
         if exchange.confidence:
             self._confidences.append(exchange.confidence)
         self._watch(
@@ -169,6 +196,7 @@ class VoiceCall:
         exchange.settled = True
         self._interruptions += interrupted
         heard = heard_of(spoken, generated=exchange.generated, filler=exchange.filler, interrupted=interrupted)
+        self._spoken.settled(exchange.turn_id, complete=heard.complete)
         report = HeardReport(
             turn_id=exchange.turn_id,
             text=heard.text,
@@ -204,8 +232,7 @@ class VoiceCall:
         self._watch(events.Trouble(part=part, error=kind, fatal=fatal and part != "llm"))
 
     def _on_close(self, event: lk.CloseEvent) -> None:
-        if not self.ended.done():
-            self.ended.set_result(EndReason.ERROR if event.error else EndReason.CONCIERGE)
+        self.end(EndReason.ERROR if event.error else EndReason.CONCIERGE)
 
     async def _follow(self) -> None:
         """Tell what happens in the conversation beside this call; nothing of it is spoken and nothing is cut."""

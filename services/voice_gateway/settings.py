@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.voice_gateway.domain.control import desk_name, is_address
 from services.voice_gateway.domain.manners import GREETING, Patience
 
 
@@ -91,6 +92,16 @@ class CallSettings(BaseSettings):
     confidence_floor: float = Field(default=0.3, ge=0, le=1)
     """Below it the guest is asked to repeat."""
     max_duration_s: float = Field(default=3_600.0, gt=0)
+    desks: dict[str, str] = Field(default_factory=dict, max_length=16)
+    """Where guests can be put through to: JSON, `{"reception": "tel:+4940123"}`. The brain knows the names only."""
+
+    @field_validator("desks")
+    @classmethod
+    def _can_be_dialled(cls, desks: dict[str, str]) -> dict[str, str]:
+        for name, address in desks.items():
+            if not desk_name(name) or not is_address(address):
+                raise ValueError(f"desk {name!r}: a name, and tel:+... or sip:name@host")
+        return desks
 
     def patience(self) -> Patience:
         return Patience(filler_s=self.filler_s, first_words_s=self.first_words_s, stall_s=self.stall_s)
