@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.voice_gateway.domain.control import desk_name, is_address
 from services.voice_gateway.domain.manners import GREETING, Patience
 
 
@@ -103,6 +104,16 @@ class CallSettings(BaseSettings):
     """LiveKit's id of the SIP trunk by which staff is called into a room."""
     guest_wait_s: float = Field(default=60.0, gt=0)
     """In a room: how long the concierge waits for the guest to come at all."""
+    desks: dict[str, str] = Field(default_factory=dict, max_length=16)
+    """Where guests can be put through to: JSON, `{"reception": "tel:+4940123"}`. The brain knows the names only."""
+
+    @field_validator("desks")
+    @classmethod
+    def _can_be_dialled(cls, desks: dict[str, str]) -> dict[str, str]:
+        for name, address in desks.items():
+            if not desk_name(name) or not is_address(address):
+                raise ValueError(f"desk {name!r}: a name, and tel:+... or sip:name@host")
+        return desks
 
     def patience(self) -> Patience:
         return Patience(filler_s=self.filler_s, first_words_s=self.first_words_s, stall_s=self.stall_s)
