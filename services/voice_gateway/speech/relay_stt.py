@@ -172,7 +172,7 @@ class _Stream(stt.RecognizeStream):
         # Without interim results the end of speech comes before its words.
         if final or (event.type is stt.SpeechEventType.END_OF_SPEECH and ear.interims):
             if self._speaking:
-                self._tape.cut(_OVERLAP_S)
+                self._tape.recognised(_OVERLAP_S)
             else:
                 self._settle()
 
@@ -194,6 +194,7 @@ class _Stream(stt.RecognizeStream):
     async def _watch(self, activity: vad.VADStream) -> None:
         """Follow whether the guest speaks, and hold it against what the recogniser says."""
         async for event in activity:
+            self._tape.examined(event.samples_index / SAMPLE_RATE)
             if event.type is vad.VADEventType.START_OF_SPEECH:
                 self._speaking, self._answered, self._final = True, False, False
                 self._tape.awaited = True
@@ -236,7 +237,7 @@ class _Stream(stt.RecognizeStream):
         self._stop_clock()
         self._unheard = 0
         self._tape.awaited = False
-        self._tape.cut(_OVERLAP_S)
+        self._tape.recognised(_OVERLAP_S)
         self._promote()
 
     def _try_rested(self) -> None:

@@ -7,16 +7,17 @@ from collections import deque
 from livekit import rtc
 
 _LEAD_S = 0.5
-"""Kept before speech begins: voice activity is noticed late."""
-_LONGEST_S = 20.0
+"""Kept before speech begins: voice activity is noticed a little after it."""
+_LONGEST_S = 30.0
 
 
 class Tape:
-    """Grows while words are awaited; else it keeps the last half second."""
+    """Grows while words are awaited; else it keeps what voice activity detection has not examined, and a little before
+    that. Bounded."""
 
     def __init__(self) -> None:
         self._frames: deque[rtc.AudioFrame] = deque()
-        self._kept_s = 0.0
+        self._end_s = self._kept_s = self._examined_s = 0.0
         self.awaited = False
         """Something was said that is not recognised yet."""
 
@@ -29,13 +30,20 @@ class Tape:
 
     def add(self, frame: rtc.AudioFrame) -> None:
         self._frames.append(frame)
+        self._end_s += frame.duration
         self._kept_s += frame.duration
-        self._trim(_LONGEST_S if self.awaited else _LEAD_S)
+        self._forget(self._end_s - _LONGEST_S)
 
-    def cut(self, keep_s: float) -> None:
-        """Forget all but the last `keep_s` seconds."""
-        self._trim(keep_s)
+    def examined(self, seconds: float) -> None:
+        """Whether there is speech is known up to this second of all that was added."""
+        self._examined_s = seconds
+        if not self.awaited:
+            self._forget(seconds - _LEAD_S)
 
-    def _trim(self, keep_s: float) -> None:
-        while self._frames and self._kept_s - self._frames[0].duration >= keep_s:
+    def recognised(self, keep_s: float) -> None:
+        """Forget what was examined but for its last `keep_s` seconds."""
+        self._forget(self._examined_s - keep_s)
+
+    def _forget(self, until_s: float) -> None:
+        while self._frames and self._end_s - self._kept_s + self._frames[0].duration <= until_s:
             self._kept_s -= self._frames.popleft().duration

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from livekit.agents import stt, tts
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 from pydantic import SecretStr
 
-from services.voice_gateway.audio import FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE
+from services.voice_gateway.audio import FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE, Microphone
 from services.voice_gateway.settings import SpeechSettings
 from services.voice_gateway.speech.espeak import Espeak
 from services.voice_gateway.speech.failure import ProviderWatch
@@ -58,6 +59,27 @@ def question_pcm(espeak: Espeak, line: str, silence_s: float = 1.0) -> bytes:
 def push(stream: stt.RecognizeStream, pcm: bytes) -> None:
     for at in range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES):
         stream.push_frame(rtc.AudioFrame(pcm[at : at + FRAME_BYTES], SAMPLE_RATE, 1, FRAME_SAMPLES))
+
+
+@asynccontextmanager
+async def on_the_line(stream: stt.RecognizeStream) -> AsyncIterator[Callable[[str], None]]:
+    """A guest before a microphone that never stops; call what is given to say a line."""
+    microphone, espeak = Microphone(), Espeak()
+
+    async def listen() -> None:
+        async for frame in microphone:
+            stream.push_frame(frame)
+
+    def speak(line: str) -> None:
+        said = espeak.synthesise(line, GUEST)
+        microphone.feed(resample(said.pcm, said.sample_rate, SAMPLE_RATE))
+
+    listening = asyncio.create_task(listen())
+    try:
+        yield speak
+    finally:
+        microphone.close()
+        await listening
 
 
 @dataclass
@@ -105,7 +127,7 @@ async def say(voice: tts.TTS[Any], *pieces: str, first: Callable[[], None] | Non
     return Said(resample(pcm, voice.sample_rate, SAMPLE_RATE), words, duration_s)
 
 
-async def _frames(voice: tts.TTS[Any], pieces: tuple[str, ...]) -> AsyncIterator[rtc.AudioFrame]:
+async def _frames(voice: tts.TTS[Any], pieces: tuple[str, ...]) -> AsyncGenerator[rtc.AudioFrame, None]:
     async with voice.stream() as stream:
         for piece in pieces:
             stream.push_text(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -90,7 +91,7 @@ async def test_a_voice_is_recognised_back_and_its_captions_are_the_text(
     server: SpeechServer, pool: RecogniserPool, provider: str, timed_by_word: bool
 ) -> None:
     server.openai.events = provider != "openai-plain"
-    settings = {
+    settings: dict[str, Any] = {
         "tts": provider.split("-")[0],
         "stt": "local",
         "local_voice": GUEST.name,

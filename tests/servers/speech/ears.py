@@ -42,8 +42,12 @@ class HotelEars:
 
     def __init__(self, pool: RecogniserPool) -> None:
         self._recogniser: Recogniser = pool.take()
+        self._open = False
 
     def start(self) -> None:
+        if self._open:  # by a connection that broke off
+            self._recogniser.finish()
+        self._open = True
         self._recogniser.reset()
         self._recogniser.start()
 
@@ -52,4 +56,5 @@ class HotelEars:
         return self._recogniser.partial()
 
     def finish(self) -> str:
+        self._open = False
         return self._recogniser.finish().text
