@@ -229,7 +229,8 @@ class VoiceCall:
     def _on_error(self, event: lk.ErrorEvent) -> None:
         error = event.error
         fatal = not getattr(error, "recoverable", False)
-        kind = type(getattr(error, "error", error)).__name__
+        cause = getattr(error, "error", error)
+        kind = str(getattr(cause, "kind", "")) or type(cause).__name__
         part = str(getattr(error, "type", type(event.source).__name__)).removesuffix("_error")
         _log.warning("a part of a call failed", extra={"part": part, "error": kind, "fatal": fatal})
         self._watch(events.Trouble(part=part, error=kind, fatal=fatal and part != "llm"))
