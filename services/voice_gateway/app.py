@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from libs.bus.bus import Bus, new_id
+from libs.bus.calls import Calls
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
@@ -29,8 +30,10 @@ from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
 from services.voice_gateway.ports import VoiceUnavailable
+from services.voice_gateway.room_service import LiveKitRooms
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 from services.voice_gateway.speech.providers import SpeechFactory
+from services.voice_gateway.watchdog import Watchdog, WatchdogMetrics, WatchdogSettings
 from services.voice_gateway.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -69,6 +72,8 @@ async def run(
         stack.push_async_callback(_end, side)
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
+            watchdog = await _watchdog(stack, rooms, bus, registry)
+            side.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         runner = await _serve(gateway, door, health)
         stack.push_async_callback(runner.cleanup)
         settle()
@@ -79,6 +84,14 @@ async def run(
         health.drain()
         _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
         await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
+
+
+async def _watchdog(
+    stack: contextlib.AsyncExitStack, rooms: RoomSettings, bus: Bus, registry: CollectorRegistry
+) -> Watchdog:
+    settings = WatchdogSettings()
+    service = await stack.enter_async_context(LiveKitRooms(rooms, timeout_s=settings.timeout_s))
+    return Watchdog(Calls(bus), service, Conversations(bus), settings, WatchdogMetrics(registry), now_ms=_now_ms)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
