@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
+from google.protobuf.message import DecodeError
 from livekit import api
 
 from libs.contracts.calls import AGENT_NAME, CallTicket, encode_ticket
@@ -72,5 +73,5 @@ class LiveKitRooms:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await request
-        except (api.ServerError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (api.ServerError, aiohttp.ClientError, DecodeError, OSError, TimeoutError) as error:
             raise RoomsUnavailable(f"LiveKit: {type(error).__name__} {error}") from error

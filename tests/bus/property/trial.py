@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +56,13 @@ WEIGHTS: dict[Callable[[World], None], int] = {
     lease.commit_comes_again_late: 12,
     letters.replay: 30,
     letters.discard: 6,
+    damage.garbage: 6,
+    damage.forged_activation: 6,
+    damage.acked_by_hand: 8,
+    damage.impostor: 12,
+}
+
+CALL_WEIGHTS: dict[Callable[[World], None], int] = {
     phones.take: 40,
     phones.renew: 45,
     phones.end: 12,
@@ -63,11 +72,9 @@ WEIGHTS: dict[Callable[[World], None], int] = {
     phones.lapse: 45,
     phones.reservation_runs_out: 15,
     phones.redis_loses_the_call: 6,
-    damage.garbage: 6,
-    damage.forged_activation: 6,
-    damage.acked_by_hand: 8,
-    damage.impostor: 12,
 }
+"""Calls and conversations share nothing but the clock: these come on top, and do not change what the others do."""
+CALL_CHANCE = 0.3
 
 
 class Trial:
@@ -76,6 +83,8 @@ class Trial:
     def __init__(self, calls: Calls, seed: int, *, steps: int, seen: Counter[str]) -> None:
         self._seed, self._steps, self._seen = seed, steps, seen
         self._world = World(calls, seed, conversations=3 if seed % 2 else 1, seen=seen)
+        self._phones = copy.copy(self._world)
+        self._phones.rng = random.Random(f"calls {seed}")
         self._done: list[str] = []
 
     def run(self) -> None:
@@ -84,9 +93,9 @@ class Trial:
             self._replay = Replay(self._world)
             self._check()
             for _ in range(self._steps):
-                (operation,) = self._world.rng.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))
-                self._done.append(operation.__name__)
-                operation(self._world)
+                self._step(self._world, WEIGHTS)
+                if self._phones.chance(CALL_CHANCE):
+                    self._step(self._phones, CALL_WEIGHTS)
                 self._check()
             self._done.append("work off")
             self._work_off()
@@ -95,6 +104,11 @@ class Trial:
             raise Violation(error.invariant, f"seed {self._seed}, step {len(self._done)}, {last}: {error}") from error
         for conversation in self._world.model.conversations:
             self._seen["turns"] += len(conversation.turns)
+
+    def _step(self, world: World, weights: dict[Callable[[World], None], int]) -> None:
+        (operation,) = world.rng.choices(tuple(weights), tuple(weights.values()))
+        self._done.append(operation.__name__)
+        operation(world)
 
     def _check(self) -> None:
         now = read_snapshot(self._world)
