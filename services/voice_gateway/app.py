@@ -119,7 +119,8 @@ def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door, worke
     Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(
         lambda: door.calls + (worker.calls if worker else 0)
     )
-    return Health(registry, {"redis": bus.ping, "feed": feeding, "lines": door.check})
+    checks = {"redis": bus.ping, "feed": feeding, "lines": door.check}
+    return Health(registry, {**checks, "rooms": worker.check} if worker else checks)
 
 
 def _check_loopback(host: str) -> None:
