@@ -39,6 +39,7 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
 
     ticket: CallTicket
     epoch: int
+    """0: it was expected to be answered, and never was."""
     token: str
     alone_ms: int
     """Since the lease ran out."""
@@ -68,6 +69,15 @@ class Calls:
     def hold(self, ticket: CallTicket, holder: str) -> CallLease:
         """Answer a call: `async with calls.hold(ticket, holder) as lease`. Raises what `take` raises."""
         return CallLease(self, ticket, holder)
+
+    async def expect(self, ticket: CallTicket, wait_ms: int = 10_000) -> bool:
+        """Somebody is about to answer; whoever dies before `take` is missed after `wait_ms`, at most a minute.
+
+        False: the call is known already, and nothing is changed.
+        """
+        keys = self._bus.keys(ticket.property_id)
+        given = [ticket.call_id, min(wait_ms, _LONGEST_MS), encode_ticket(ticket)]
+        return bool(await self._bus.commands.call("call_expect", self._names(keys, ticket), given))
 
     async def take(self, ticket: CallTicket, holder: str) -> int:
         """Become the one who answers the call; returns the epoch, from 1, which fences every holder before.

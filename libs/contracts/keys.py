@@ -17,9 +17,10 @@
     botel:{s}:owned:<worker>   set: conversations a worker runs
     botel:{s}:calls            zset: calls, by when somebody should look after them: the end of the lease, or of the
                                reservation of a watchdog that does so already
-    botel:{s}:call:<call>      hash: h(older), ep(och), tk (ticket), at (first answered), u(ntil) and ms of the lease;
-                               ru, rm, rt: until, ms and token of a watchdog's reservation; n (agents dispatched since
-                               nobody holds it), nt (token of the last); x: ended, kept with expiry for its epoch
+    botel:{s}:call:<call>      hash: h(older), ep(och; 0: not answered yet), tk (ticket), at (first answered), u(ntil)
+                               and ms of the lease; ru, rm, rt: until, ms and token of a watchdog's reservation;
+                               n (agents dispatched since nobody holds it), nt (token of the last); x: ended, kept with
+                               expiry for its epoch
     botel:{s}:cancels          stream, capped: the fast path of a cancel
     botel:{s}:dead             stream, capped: dead letters with their reason: k(ind) turn|entry|event, why, b(ody),
                                c, p(roperty), m (mailbox item), e(poch), a(ttempts), w(orker), tr(ied), of (entry)

@@ -133,9 +133,11 @@ class Watchdog:
         if verdict is Verdict.WAIT or not await self._calls.confirm(call):
             return  # confirm: its gateway may have come back while LiveKit was asked
         if verdict is Verdict.SEND:
-            await self._rooms.send_agent(msgspec.structs.replace(ticket, takeover=ticket.takeover + 1))
+            # Who was never answered is greeted, not apologised to.
+            ticket = msgspec.structs.replace(ticket, takeover=ticket.takeover + (call.epoch > 0))
+            await self._rooms.send_agent(ticket)
             self._metrics.takeovers.inc()
-            _log.warning("another agent sent", extra={"call_id": ticket.call_id, "takeover": ticket.takeover + 1})
+            _log.warning("another agent sent", extra={"call_id": ticket.call_id, "takeover": ticket.takeover})
             return
         await self._record_end(call)
         if verdict is Verdict.GIVE_UP:
@@ -147,7 +149,7 @@ class Watchdog:
     async def _record_end(self, call: Overdue) -> None:
         """As the gateway would have: the same id, so whoever comes second changes nothing."""
         ticket = call.ticket
-        if not ticket.conversation_id:  # the gateway died before it had found the caller's conversation
+        if not ticket.conversation_id or not call.epoch:  # it never began, or nobody knows in which conversation
             return
         ended = CallEnded(
             id=f"{ticket.call_id}.ended",

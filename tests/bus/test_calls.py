@@ -161,6 +161,29 @@ async def test_a_damaged_call_does_not_hide_the_others(stage: Stage) -> None:
     assert await stage.send("ZSCORE", stage.keys.calls, "nothing") is None
 
 
+async def test_a_gateway_that_dies_before_it_answers_is_missed(stage: Stage) -> None:
+    calls = seeing(Calls(stage.bus))
+    assert await calls.expect(ticket(guest="anna"))
+    assert not await calls.expect(ticket()), "again, it changes nothing"
+    assert await calls.overdue() == [], "it has time"
+    await lapse(stage)
+    (one,) = await calls.overdue()
+    assert (one.epoch, one.ticket.guest) == (0, "anna")
+    assert await calls.take(ticket(guest="anna"), "job-1") == 1
+    assert not await calls.expect(ticket())
+    assert (await calls.count()).answered == 1
+
+
+async def test_a_call_that_nobody_came_to_is_forgotten(stage: Stage) -> None:
+    calls = seeing(Calls(stage.bus))
+    await calls.expect(ticket())
+    await lapse(stage)
+    (one,) = await calls.overdue()
+    assert await calls.forget(one.ticket, epoch=one.epoch)
+    assert await stage.send("ZCARD", stage.keys.calls) == 0
+    assert await calls.take(ticket(), "job-1") == 1
+
+
 async def test_a_name_that_is_no_id_reaches_no_key(stage: Stage) -> None:
     calls = Calls(stage.bus)
     with pytest.raises(InvalidRequest, match="call_id"):

@@ -23,4 +23,4 @@ end
 redis.call('HSET', KEYS[2], 'ru', text(now + ARGV[3]), 'rm', ARGV[3], 'rt', ARGV[2])
 redis.call('ZADD', KEYS[1], text(now + ARGV[3]), ARGV[1])
 local since, last = math.max(0, now - s[3]), s[3] - s[4]
-return { 'overdue', s[1], tonumber(s[2]), since, math.max(0, last - s[5]), dispatches }
+return { 'overdue', s[1], tonumber(s[2]), since, math.max(0, last - (s[5] or last)), dispatches }

@@ -8,6 +8,20 @@ from tests.bus.property.model import LONG_MS, NEVER, CallModel, Job, need
 from tests.bus.property.world import World
 
 
+def expect(world: World) -> None:
+    """Before anybody answers; perhaps late, or twice."""
+    call = world.model.call
+    unknown = not call.known and not call.ended
+    reply = world.calls.expect_call(call.id, "ticket")
+    need("holder", reply == int(unknown), "expect", reply, call)
+    world.count("call expected" if reply else "call expected too late")
+    if reply:
+        call.expected, call.listed = True, True
+        score = world.calls.redis.zscore(world.calls.keys.calls, call.id)
+        since = world.calls.redis.hget(world.calls.keys.call(call.id), "u")
+        need("watch", score == float(since) + LONG_MS, "when it is missed", score, since)
+
+
 def take(world: World) -> None:
     """A new job answers, or one of those before tries again; sometimes its reply is lost and it asks again."""
     call, now = world.model.call, world.model.now
@@ -147,7 +161,7 @@ def reservation_runs_out(world: World) -> None:
 def redis_loses_the_call(world: World) -> None:
     """Its record, not its place on the list: whoever believes to answer it makes it again, the newest in the end."""
     call = world.model.call
-    if call.epoch:
+    if call.known or call.ended:
         world.calls.redis.delete(world.calls.keys.call(call.id))
         listed = call.listed
         call.over()

@@ -183,6 +183,9 @@ class Calls:
         k = self.keys
         return int(self._call("bury", [k.turns, k.leases, k.owned(worker)], [worker]))
 
+    def expect_call(self, call: str, ticket: str) -> int:
+        return int(self._call("call_expect", [self.keys.calls, self.keys.call(call)], [call, LONG_MS, ticket]))
+
     def take_call(self, call: str, holder: str, ticket: str, takeovers: int = 0, lease_ms: int = LONG_MS) -> list[Any]:
         args: list[str | int] = [call, holder, lease_ms, ticket, takeovers]
         return self._list("call_take", [self.keys.calls, self.keys.call(call)], args)

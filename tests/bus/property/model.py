@@ -205,6 +205,8 @@ class CallModel:
     epoch: int = 0
     until: float = NEVER
     """When the lease runs out, by the jumping clock."""
+    expected: bool = False
+    """Nobody has answered it yet."""
     ended: bool = False
     listed: bool = False
     """On the list of calls that are looked after."""
@@ -220,7 +222,7 @@ class CallModel:
     @property
     def known(self) -> bool:
         """Whether Redis holds a call that is not over."""
-        return self.epoch > 0 and not self.ended
+        return (self.epoch > 0 or self.expected) and not self.ended
 
     def held(self, now: float) -> bool:
         return self.known and _lasts(self.until, now)
@@ -230,11 +232,12 @@ class CallModel:
 
     def answered(self, holder: str, epoch: int, now: float) -> None:
         self.holder, self.epoch, self.until = holder, epoch, now + LONG_MS
-        self.ended, self.listed = False, True
+        self.expected, self.ended, self.listed = False, False, True
         self.token, self.reserved_until, self.dispatches, self.counted = "", NEVER, 0, ""
 
     def over(self) -> None:
-        self.ended, self.listed, self.token, self.dispatches, self.counted = True, False, "", 0, ""
+        self.until, self.expected, self.ended, self.listed = NEVER, False, True, False
+        self.token, self.dispatches, self.counted = "", 0, ""
 
 
 def _lasts(until: float, now: float) -> bool:

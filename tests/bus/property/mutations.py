@@ -173,6 +173,11 @@ MUTATIONS = (
     Mutation("trim_waits_for_dropped", "trim", "== 0 then\n    return { 'absent'", "~= 2 then\n    return { 'absent'"),
     Mutation("trim_dropped_for_ever", "trim", "redis.call('SREM', KEYS[2], name)", ""),
     # calls
+    Mutation("expect_call_forgets_its_epoch", "call_expect",
+             "if redis.call('HEXISTS', KEYS[2], 'ep') == 1 then", "if false then"),
+    Mutation("expect_call_misses_at_once", "call_expect", "text(now + ARGV[2])", "text(now)"),
+    Mutation("expect_call_holds_it", "call_expect", "'u', text(now), 'ms', 0",
+             "'u', text(now + ARGV[2]), 'ms', ARGV[2]"),
     Mutation("take_call_steals", "call_take", "if not s[5] and live(s[3], s[4]) then return { 'held', epoch } end", ""),
     Mutation("take_call_not_repeatable", "call_take", "if s[5] or s[1] ~= ARGV[2] then", "if true then"),
     Mutation("take_call_same_epoch", "call_take", "math.max(epoch, tonumber(ARGV[5])) + 1", "math.max(epoch, 1)"),

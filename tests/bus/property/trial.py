@@ -63,6 +63,7 @@ WEIGHTS: dict[Callable[[World], None], int] = {
 }
 
 CALL_WEIGHTS: dict[Callable[[World], None], int] = {
+    phones.expect: 12,
     phones.take: 40,
     phones.renew: 45,
     phones.end: 12,

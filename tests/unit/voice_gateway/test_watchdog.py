@@ -129,6 +129,16 @@ async def test_another_agent_is_sent_to_a_guest_who_is_left_alone(watch: Watch) 
     assert watch.counted(names.WATCHDOG_TAKEOVERS) == 1
 
 
+async def test_a_guest_whom_nobody_has_answered_yet_is_greeted_and_not_apologised_to(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(lost(epoch=0))
+    assert watch.rooms.sent.get_nowait().takeover == 0
+    watch.rooms.attendances.clear()
+    await watch.dog.attend(lost(epoch=0))
+    assert not watch.log.events, "what never began does not end"
+    assert watch.leases.forgotten == [("call-1", 0)]
+
+
 async def test_nobody_is_sent_when_the_gateway_came_back_meanwhile(watch: Watch) -> None:
     watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
     watch.leases.reserved = False
