@@ -63,6 +63,8 @@ STORE_RETIRED = "botel_store_retired_total"
 
 # The voice gateway.
 CALLS = "botel_voice_calls"
+SPEECH_PROVIDER_CHANGES = "botel_speech_provider_changes_total"
+"""A speech provider failed or was seen to work again. Labels: part (stt, tts), provider, outcome (failed, back)."""
 
 # The HTTP services. Label route is the template, never the path.
 HTTP_REQUESTS = "botel_http_request_seconds"
