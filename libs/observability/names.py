@@ -73,6 +73,8 @@ STORE_RETIRED = "botel_store_retired_total"
 
 # The voice gateway.
 CALLS = "botel_voice_calls"
+SPEECH_PROVIDER_CHANGES = "botel_speech_provider_changes_total"
+"""A speech provider failed or was seen to work again. Labels: part (stt, tts), provider, outcome (failed, back)."""
 
 # The voice gateway's watchdog of calls in rooms (services.voice_gateway.watchdog).
 WATCHDOG_LEASES_LOST = "botel_watchdog_leases_lost_total"

@@ -32,6 +32,7 @@ from services.voice_gateway.health import health_routes
 from services.voice_gateway.ports import VoiceUnavailable
 from services.voice_gateway.room_service import LiveKitRooms
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
+from services.voice_gateway.speech.metrics import SpeechMetrics
 from services.voice_gateway.speech.providers import SpeechFactory
 from services.voice_gateway.watchdog import Watchdog, WatchdogMetrics, WatchdogSettings
 from services.voice_gateway.worker import Worker
@@ -53,7 +54,7 @@ async def run(
     registry = process_registry("voice_gateway", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        speech = SpeechFactory(speech_settings, http)
+        speech = SpeechFactory(speech_settings, http, SpeechMetrics(registry))
         stack.callback(speech.close)
         await asyncio.to_thread(speech.warm)
         bus = await stack.enter_async_context(Bus(bus_settings, BusMetrics(registry), "voice-gateway"))

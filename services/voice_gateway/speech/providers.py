@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from services.voice_gateway.speech.settings import SpeechSettings, SttProvider, 
 from services.voice_gateway.speech.sphinx import RecogniserPool
 from services.voice_gateway.speech.sphinx_stt import SphinxSTT
 
+_log = logging.getLogger(__name__)
 _UTTERANCE_SILENCE_S = 0.35
 """Silence that ends an utterance for the local recogniser: its words are there before the turn is over."""
 _RECOGNITION_FACTOR = 2.0
@@ -79,12 +81,17 @@ class SpeechFactory:
         self._hearing = Ledger("stt", tuple(self._stt_order), settings.speech_rest_s, watch)
         self._speaking = Ledger("tts", tuple(self._tts_order), settings.speech_rest_s, watch)
         self._espeak = Espeak() if TtsProvider.LOCAL in self._tts_order else None
-        self._pool = RecogniserPool() if SttProvider.LOCAL in self._stt_order else None
+        self._pools: dict[tuple[str, ...], RecogniserPool] = {}
+        if SttProvider.LOCAL in self._stt_order:
+            self._pools = {terms: RecogniserPool(terms=terms) for terms in {(), *self._keyterms.values()}}
 
-    def warm(self) -> None:
-        """Load the local models, so that the first call does not wait. Blocking."""
-        if self._pool:
-            self._pool.give(self._pool.take())
+    def warm(self, property_id: str = "") -> None:
+        """Load the local models, so that the property's first call does not wait. Blocking."""
+        order = {"hearing": list(self._stt_order), "speaking": list(self._tts_order)}
+        _log.info("speech providers", extra=order)
+        if self._pools:
+            pool = self._pools[self._terms(property_id)]
+            pool.give(pool.take())
 
     def attach(self, http: aiohttp.ClientSession) -> None:
         """Give it a session later: models are loaded before there is an event loop."""
@@ -93,7 +100,7 @@ class SpeechFactory:
     def speech(self, property_id: str = "") -> Speech:
         """For one call to a property, whose names the recogniser is told."""
         detector = inference.VAD(min_silence_duration=0.25)
-        terms = self._keyterms.get(property_id, self._keyterms.get("*", ()))
+        terms = self._terms(property_id)
         recognisers = [self._stt(provider, terms) for provider in self._stt_order]
         voices = [self._tts(provider) for provider in self._tts_order]
         return Speech(
@@ -122,8 +129,11 @@ class SpeechFactory:
         )
 
     def close(self) -> None:
-        if self._pool:
-            self._pool.close()
+        for pool in self._pools.values():
+            pool.close()
+
+    def _terms(self, property_id: str) -> tuple[str, ...]:
+        return self._keyterms.get(property_id, self._keyterms.get("*", ()))
 
     def _ears(self, recognisers: list[stt.STT[Any]], detector: vad.VAD) -> stt.STT[Any]:
         if self._stt_order == (SttProvider.LOCAL,):
@@ -174,8 +184,7 @@ class SpeechFactory:
                 )
                 return BoundedSTT(recogniser, settings.speech_patience_s * _RECOGNITION_FACTOR, client.close)
             case SttProvider.LOCAL:
-                assert self._pool
-                return SphinxSTT(self._pool, inference.VAD(min_silence_duration=_UTTERANCE_SILENCE_S))
+                return SphinxSTT(self._pools[terms], inference.VAD(min_silence_duration=_UTTERANCE_SILENCE_S))
 
     def _tts(self, provider: TtsProvider) -> tts.TTS[Any]:
         settings = self._settings

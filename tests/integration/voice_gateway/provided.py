@@ -43,9 +43,11 @@ async def factory_for(
 ) -> AsyncIterator[SpeechFactory]:
     async with aiohttp.ClientSession() as http:
         factory = SpeechFactory(settings_for(server, **more), http, watch)
-        factory.warm()
-        yield factory
-        factory.close()
+        try:
+            factory.warm()
+            yield factory
+        finally:
+            factory.close()
 
 
 def question_pcm(espeak: Espeak, line: str, silence_s: float = 1.0) -> bytes:

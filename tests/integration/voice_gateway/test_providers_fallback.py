@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -40,8 +41,11 @@ class Changes:
                 for change in self.told:
                     if (change.provider, change.works) == (provider, works):
                         return change
-                self._changed.clear()
-                await self._changed.wait()
+                await self.next()
+
+    async def next(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +217,36 @@ async def test_a_cough_and_a_pause_are_no_failure(server: SpeechServer, espeak: 
                 pass
         await speech.close()
     assert changes.told == []
+
+
+async def test_a_question_outlives_an_outage_of_all_recognisers(server: SpeechServer) -> None:
+    server.deepgram.listening.status = 503
+    changes = Changes()
+    async with factory_for(server, changes, stt="deepgram", tts="local") as factory, asyncio.timeout(30):
+        speech = factory.speech()
+        async with speech.stt.stream() as stream, on_the_line(stream) as speak:
+            speak(QUESTION)
+            while len(changes.told) < 2:
+                await changes.next()
+            server.deepgram.listening.clear()
+            heard = await hear(stream)
+        await speech.close()
+    assert heard.finals == [QUESTION]
+
+
+async def test_a_recogniser_that_hangs_is_found_out_by_short_words_too(server: SpeechServer) -> None:
+    server.deepgram.listening.silent = True
+    changes = Changes()
+    settings: dict[str, Any] = {"stt": "deepgram,local", "tts": "local", "speech_patience_s": PATIENCE_S / 2}
+    async with factory_for(server, changes, **settings) as factory, asyncio.timeout(30):
+        speech = factory.speech()
+        async with speech.stt.stream() as stream, on_the_line(stream) as speak:
+            while not changes.told:
+                speak("yes")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(2.5):
+                        await changes.next()
+            heard = await hear(stream)
+        await speech.close()
+    assert [change.reason for change in changes.told] == ["ProviderSilent"]
+    assert "yes" in heard.finals[0]

@@ -80,3 +80,20 @@ async def test_a_guest_can_still_interrupt_after_the_recogniser_was_replaced(esp
     cut = next(at for at, event in enumerate(told) if isinstance(event, events.Playout) and event.what == "cut")
     final = next(at for at, event in enumerate(told) if isinstance(event, events.Transcript) and event.final)
     assert interim < cut < final, "interim words were enough"
+
+
+async def test_a_call_without_any_voice_goes_on_and_nothing_counts_as_heard(espeak: Espeak) -> None:
+    brain = ScriptedBrain(reply(FIRST), reply(SECOND))
+    async with (
+        running_speech(ScriptedEars(QUESTION, "where can we park")) as server,
+        factory_for(server, stt="deepgram", tts="openai") as factory,
+        TestCall(espeak, factory.speech(), brain, SETTINGS) as call,
+    ):
+        server.openai.speaking.status = 503
+        call.say(QUESTION)
+        first = await call.until(events.Heard, timeout_s=40)
+        server.openai.speaking.clear()
+        call.say("where can we park the car")
+        second = await call.until(events.Heard, lambda e: e.turn_id != first.turn_id, timeout_s=40)
+    assert (first.heard, first.heard_ms) == ("", 0)
+    assert (second.heard, second.complete) == (SECOND, True)

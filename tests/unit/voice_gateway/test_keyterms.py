@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from services.voice_gateway.corpus.patterns import sentences
+from services.voice_gateway.corpus.terms import speakable, term_patterns
 from services.voice_gateway.domain.keyterms import MAX_TERM_CHARS, MAX_TERMS, as_prompt, checked
 from services.voice_gateway.settings import SpeechSettings
 
@@ -44,3 +46,12 @@ def test_terms_by_property_come_from_json_or_a_file(tmp_path: Path) -> None:
 def test_terms_that_do_not_parse_are_told(text: str) -> None:
     with pytest.raises(ValueError):
         SpeechSettings(keyterms=text).keyterms_of()
+
+
+def test_names_that_the_dictionary_cannot_say_are_left_out_of_the_language_model() -> None:
+    known = {"tide", "bar", "harbour", "view"}.__contains__
+    assert speakable(["Tide Bar", "Zzyzx Lounge", "Harbour-View", "Room 101"], known) == ["tide bar", "harbour view"]
+    said = list(sentences(term_patterns(["tide bar", "harbour view"])))
+    assert "tide bar" in said
+    assert "where is the harbour view" in said
+    assert term_patterns([]) == ""
