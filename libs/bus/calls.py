@@ -76,7 +76,7 @@ class Calls:
         False: the call is known already, and nothing is changed.
         """
         keys = self._bus.keys(ticket.property_id)
-        given = [ticket.call_id, min(wait_ms, _LONGEST_MS), encode_ticket(ticket)]
+        given: list[str | int] = [ticket.call_id, min(wait_ms, _LONGEST_MS), encode_ticket(ticket)]
         return bool(await self._bus.commands.call("call_expect", self._names(keys, ticket), given))
 
     async def take(self, ticket: CallTicket, holder: str) -> int:
