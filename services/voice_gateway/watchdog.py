@@ -101,6 +101,11 @@ class Watchdog:
         except BusUnavailable as error:
             _log.warning("calls not looked at", extra={"reason": error.detail})
             return
+        except (
+            Exception
+        ):  # a key that was damaged by hand, say: calls go on without a watchdog, and the gateway with them
+            _log.exception("calls cannot be looked at")
+            return
         for one in found:
             task = asyncio.create_task(self.attend(one), name=f"looks after {one.ticket.call_id}")
             self._tasks.add(task)

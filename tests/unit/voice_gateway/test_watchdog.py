@@ -33,7 +33,7 @@ class Leases:
     """Implements `CallWatch`: gives what is put in, and remembers what was asked."""
 
     def __init__(self) -> None:
-        self.given: asyncio.Queue[list[Overdue] | BusUnavailable] = asyncio.Queue()
+        self.given: asyncio.Queue[list[Overdue] | Exception] = asyncio.Queue()
         self.limits: list[int] = []
         self.reserved = True
         self.confirmed: list[str] = []
@@ -42,7 +42,7 @@ class Leases:
     async def overdue(self, limit: int) -> list[Overdue]:
         self.limits.append(limit)
         found = await self.given.get()
-        if isinstance(found, BusUnavailable):
+        if isinstance(found, Exception):
             raise found
         return found
 
@@ -236,6 +236,18 @@ async def test_a_slow_livekit_makes_no_look_late(watch: Watch) -> None:
     assert watch.leases.limits == [32, 31, 31, 31], "what is under way is not taken on again"
     watch.rooms.hangs.set()
     assert (await asyncio.wait_for(watch.rooms.sent.get(), 8)).takeover == 1
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_look_that_breaks_does_not_end_the_gateway(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    for found in (ValueError("damaged by hand"), [lost()]):
+        watch.leases.given.put_nowait(found)
+    running = asyncio.create_task(watch.dog.run())
+    assert (await asyncio.wait_for(watch.rooms.sent.get(), 8)).takeover == 1
+    assert "calls cannot be looked at" in caplog.text
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
