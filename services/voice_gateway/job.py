@@ -115,12 +115,12 @@ async def _take(
     lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
     speech = prepared.speech.speech(ticket.property_id)
     line = RoomLine(ctx.room, guest.identity)
-    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched)
+    switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
+    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched, switchboard)
     presence = Presence(
         guest.identity, after_hang_up_s=prepared.call.after_hang_up_s, after_loss_s=prepared.call.after_loss_s
     )
     presence.watch(ctx.room)
-    switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
     chat = RoomChat(ctx.room, guest.identity, link)
     room_call = RoomCall(ticket, call, chat, presence, switchboard, lease, prepared.call)
     await room_call.start()

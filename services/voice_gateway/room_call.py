@@ -15,9 +15,10 @@ from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BusUnavailable
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.domain.manners import BACK_AGAIN
-from services.voice_gateway.ports import EndReason, Switchboard
+from services.voice_gateway.ports import EndReason
 from services.voice_gateway.presence import Presence
 from services.voice_gateway.room_chat import RoomChat
+from services.voice_gateway.room_switchboard import RoomSwitchboard
 from services.voice_gateway.settings import CallSettings
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class RoomCall:
         call: VoiceCall,
         chat: RoomChat,
         presence: Presence,
-        switchboard: Switchboard,
+        switchboard: RoomSwitchboard,
         lease: CallLease,
         settings: CallSettings,
     ) -> None:
@@ -80,4 +81,4 @@ class RoomCall:
         with contextlib.suppress(BusUnavailable):  # then the lease runs out, and a watchdog looks after the call
             await (self._lease.leave() if stays else self._lease.end())
         if not stays and reason is not EndReason.TRANSFERRED:
-            await self._switchboard.hang_up()
+            await self._switchboard.close_room()

@@ -14,6 +14,7 @@ from libs.contracts.errors import InvalidRequest
 from libs.observability.loop_lag import LoopLag
 from libs.rooms import RoomSettings
 from services.voice_gateway.job import entry, prewarm
+from services.voice_gateway.room_ports import RoomsUnavailable
 from services.voice_gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
@@ -48,10 +49,17 @@ class Worker:
             max_retry=_FOR_EVER,
         )
         self._server.rtc_session(entry, agent_name=AGENT_NAME, on_request=self._on_request)
+        self._registered = False
+        self._server.on("worker_registered", self._on_registered)
 
     @property
     def calls(self) -> int:
         return len(self._server.active_jobs) if self._running else 0
+
+    async def check(self) -> None:
+        """For readiness: `RoomsUnavailable` until LiveKit has taken this worker for the first time."""
+        if not self._registered:
+            raise RoomsUnavailable("this gateway is not registered with LiveKit yet")
 
     async def run(self) -> None:
         self._running = True
@@ -64,6 +72,9 @@ class Worker:
         except TimeoutError:
             _log.info("calls are handed over", extra={"calls": self.calls})
         await self._server.aclose()
+
+    def _on_registered(self, *_: object) -> None:
+        self._registered = True
 
     def _load(self, server: AgentServer) -> float:
         """1 is full: as many calls as this gateway takes, or an event loop that is late. Called in a thread."""

@@ -11,7 +11,7 @@ from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
-from services.voice_gateway.ports import BrainLink, EndReason, HeardReport, ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import BrainLink, CallCommand, EndReason, HeardReport, ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
 from services.voice_gateway.speech.providers import Speech
@@ -47,6 +47,9 @@ class ScriptedBrain:
         self.written: dict[str, str] = {}
         self._scripts = list(scripts)
         self.other: asyncio.Queue[AnyEvent] = asyncio.Queue()
+        self.wishes: asyncio.Queue[CallCommand] = asyncio.Queue()
+        self.answers: list[tuple[str, bool, str]] = []
+        """Commands that were answered: id, ok and detail."""
 
     async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         self.turns.append(turn)
@@ -67,6 +70,17 @@ class ScriptedBrain:
 
     async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None:
         self.journal.append(("ended", reason.value))
+
+    async def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
+        self.journal.append(("write", turn_id))
+        yield ReplyPiece(f"You wrote {text}", ReplyStatus.FINISHED)
+
+    async def commands(self) -> AsyncIterator[CallCommand]:
+        while True:
+            yield await self.wishes.get()
+
+    async def command_done(self, command_id: str, *, ok: bool, detail: str = "") -> None:
+        self.answers.append((command_id, ok, detail))
 
     async def elsewhere(self) -> AsyncIterator[AnyEvent]:
         while True:
