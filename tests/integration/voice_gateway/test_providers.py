@@ -106,7 +106,7 @@ async def test_a_voice_is_recognised_back_and_its_captions_are_the_text(
     starts = [float(word.start_time) for word in said.words if word.strip()]  # type: ignore[arg-type]
     assert starts == sorted(starts)
     assert starts[-1] < said.duration_s
-    assert len(starts) == (len(ANSWER.split()) if timed_by_word else 2)
+    assert len(starts) == (len(ANSWER.split()) if timed_by_word else 4)
     recogniser = await asyncio.to_thread(pool.take)
     found = await asyncio.to_thread(recognise, recogniser, said.pcm)
     assert word_errors(ANSWER, found) <= len(words_of(ANSWER)) * 0.15, found

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.voice_gateway import events
 from services.voice_gateway.settings import CallSettings
-from services.voice_gateway.speech.espeak import Espeak
+from services.voice_gateway.speech.espeak import Espeak, Voice
 from tests.integration.voice_gateway.callers import ScriptedBrain, TestCall, reply
 from tests.integration.voice_gateway.provided import factory_for
-from tests.integration.voice_gateway.truth import loudness
+from tests.integration.voice_gateway.truth import loudness, played_ms, words_in
 from tests.servers.speech import ScriptedEars, running_speech
 
 QUESTION = "what time is breakfast served on monday"
 FIRST = "Breakfast is served from seven. It is in the garden room."
 SECOND = "Parking is free for guests. The garage is behind the hotel."
-LONG = "The pool is on the fourth floor of the hotel. " * 6
+LONG = (
+    "The swimming pool is on the fourth floor of the hotel. It is open from seven in the morning until ten at night. "
+    "Towels are by the door, and the water is warm all through the year. Children may swim with their parents. "
+    "There is a small bar beside it that serves coffee, juice and sandwiches until six in the evening."
+)
 SETTINGS = CallSettings(greeting="")
 
 
@@ -97,3 +103,24 @@ async def test_a_call_without_any_voice_goes_on_and_nothing_counts_as_heard(espe
         second = await call.until(events.Heard, lambda e: e.turn_id != first.turn_id, timeout_s=40)
     assert (first.heard, first.heard_ms) == ("", 0)
     assert (second.heard, second.complete) == (SECOND, True)
+
+
+@pytest.mark.parametrize(("voice", "words"), [("elevenlabs", 2), ("openai", 4), ("deepgram", 4)])
+async def test_what_was_heard_of_an_interrupted_answer_is_known_with_every_voice(
+    espeak: Espeak, voice: str, words: int
+) -> None:
+    """To the word where the provider tells word times; else by the share of the sentence."""
+    brain = ScriptedBrain(reply(LONG), reply("Parking is free."))
+    async with (
+        running_speech(ScriptedEars(QUESTION, "where can we park the car")) as server,
+        factory_for(server, stt="deepgram", tts=f"{voice},local", local_voice_rate=175) as factory,
+        TestCall(espeak, factory.speech(), brain, SETTINGS) as call,
+    ):
+        call.say(QUESTION)
+        await call.until(events.Playout, lambda e: e.what == "started" and e.segment == 2, timeout_s=40)
+        call.say("where can we park the car")
+        heard = await call.until(events.Heard, timeout_s=40)
+    assert not heard.complete
+    assert LONG.startswith(heard.heard)
+    truth = words_in(espeak, Voice(), LONG, played_ms(call.told, {1, 2}))
+    assert abs(len(heard.heard.split()) - truth) <= words, (heard.heard, truth)
