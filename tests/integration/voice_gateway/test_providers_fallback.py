@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -182,9 +183,27 @@ async def test_an_utterance_that_is_not_answered_goes_to_the_next(server: Speech
     assert [change.reason for change in changes.told] == ["APITimeoutError"]
 
 
-async def test_a_recogniser_that_is_back_hears_beside_the_other_and_then_in_its_place(server: SpeechServer) -> None:
+class LateEars(ScriptedEars):
+    """Does not know its words before it is let."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+        self.may = threading.Event()
+
+    def finish(self) -> str:
+        self.may.wait(20)
+        return super().finish()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["first", "last"])
+async def test_a_recogniser_that_is_back_hears_beside_the_other_and_then_in_its_place(
+    server: SpeechServer, late: bool
+) -> None:
     server.deepgram.listening.status = 503
-    server.deepgram.ears = ScriptedEars("heard beside the other", "heard in its place")
+    ears = LateEars("heard beside the other", "heard in its place")
+    server.deepgram.ears = ears
+    if not late:
+        ears.may.set()
     changes = Changes()
     settings: dict[str, Any] = {"stt": "deepgram,local", "tts": "local", "speech_rest_s": REST_S}
     async with factory_for(server, changes, **settings) as factory, asyncio.timeout(40):
@@ -195,6 +214,7 @@ async def test_a_recogniser_that_is_back_hears_beside_the_other_and_then_in_its_
             server.deepgram.listening.clear()
             speak(QUESTION)
             finals += (await hear(stream)).finals
+            ears.may.set()
             await changes.until("deepgram", works=True)
             speak(SECOND)
             finals += (await hear(stream)).finals
