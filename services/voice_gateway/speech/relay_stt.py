@@ -132,6 +132,9 @@ class _Stream(stt.RecognizeStream):
         self._main = self._open(place)
         if self._over:
             self._main.end_input()
+        if self._tape.awaited:
+            self._answered = False
+            self._start_clock(_CERTAIN_S)
 
     def _open(self, place: int) -> Ear:
         """A provider's stream that has heard the tape."""
@@ -158,10 +161,12 @@ class _Stream(stt.RecognizeStream):
     def _on_event(self, ear: Ear, event: stt.SpeechEvent) -> None:
         words = event.type in _TEXT and bool(event.alternatives and event.alternatives[0].text)
         final = words and event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
-        if ear is self._trial and final:
-            ear.proven = True
-            self._relay.ledger.works(ear.place)
-            self._promote()
+        if ear is self._trial:
+            if final:
+                ear.proven = True
+                self._relay.ledger.works(ear.place)
+                self._promote()
+            return  # its words were the main one's to tell, also when it has just taken its place
         if ear is not self._main:
             return
         self._answered |= words

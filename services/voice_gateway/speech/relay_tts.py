@@ -170,7 +170,7 @@ class _Stream(tts.SynthesizeStream):
             resampler = rtc.AudioResampler(voice.sample_rate, self._relay.sample_rate)
         begin, pushed, waiting = self._elapsed_s, 0.0, list[TimedString]()
         text = script.remaining()
-        if not timed and (words := script.all()):
+        if not timed and (words := script.all_but_last()):
             emitter.push_timed_transcript(TimedString(words, start_time=begin))
         try:
             async with contextlib.aclosing(self._relay.frames(place, text)) as frames:
@@ -183,8 +183,10 @@ class _Stream(tts.SynthesizeStream):
                         emitter.push_frame(part)
             for part in resampler.flush() if resampler else []:
                 emitter.push_frame(part)
-            if words := script.all():
-                emitter.push_timed_transcript(TimedString(words, start_time=begin + pushed))
+            # The last word marks how long the sentence was: times inside it are read off between its two ends.
+            last_s = begin + pushed * (1.0 if timed else script.share())
+            if words := script.rest():
+                emitter.push_timed_transcript(TimedString(words, start_time=last_s, end_time=begin + pushed))
         except Exception:
             script.broke_off(timed=timed)
             raise

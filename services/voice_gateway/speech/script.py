@@ -27,10 +27,21 @@ class Script:
         self._spoken_chars = 0
         return "".join(self._tokens[self._first :])
 
-    def all(self) -> str:
-        """The words not told yet, for a voice that has no times for them."""
-        words = "".join(self._tokens[self._told :])
-        self._told = len(self._tokens)
+    def all_but_last(self) -> str:
+        """For a voice without word times, when it begins: the words not told yet, the last of the sentence left out."""
+        return self._tell(len(self._tokens) - 1)
+
+    def rest(self) -> str:
+        """When a voice has ended: the words not told yet."""
+        return self._tell(len(self._tokens))
+
+    def share(self) -> float:
+        """How much of the text is told, 0 to 1: without word times, when the next word begins."""
+        return sum(map(len, self._tokens[: self._told])) / max(1, sum(map(len, self._tokens)))
+
+    def _tell(self, until: int) -> str:
+        words = "".join(self._tokens[self._told : until])
+        self._told = max(self._told, until)
         return words
 
     def spoken(self, piece: str) -> str:

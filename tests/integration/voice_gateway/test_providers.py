@@ -51,7 +51,7 @@ def recognise(recogniser: Recogniser, pcm: bytes) -> str:
 async def test_deepgram_hears_with_interim_results_and_knows_the_propertys_names(
     server: SpeechServer, espeak: Espeak
 ) -> None:
-    async with factory_for(server, stt="deepgram", tts="local", keyterms=TERMS) as factory, asyncio.timeout(60):
+    async with factory_for(server, stt="deepgram", tts="local", keyterms=TERMS) as factory, asyncio.timeout(90):
         speech = factory.speech("harbour")
         async with speech.stt.stream() as stream:
             push(stream, question_pcm(espeak, QUESTION))
@@ -72,7 +72,7 @@ async def test_deepgram_hears_with_interim_results_and_knows_the_propertys_names
 
 
 async def test_openai_hears_whole_utterances_and_is_told_the_names(server: SpeechServer, espeak: Espeak) -> None:
-    async with factory_for(server, stt="openai", tts="local", keyterms=TERMS) as factory, asyncio.timeout(60):
+    async with factory_for(server, stt="openai", tts="local", keyterms=TERMS) as factory, asyncio.timeout(90):
         speech = factory.speech("elsewhere")
         async with speech.stt.stream() as stream:
             push(stream, question_pcm(espeak, QUESTION))
@@ -97,7 +97,7 @@ async def test_a_voice_is_recognised_back_and_its_captions_are_the_text(
         "local_voice": GUEST.name,
         "local_voice_rate": GUEST.rate,
     }
-    async with factory_for(server, **settings) as factory, asyncio.timeout(60):
+    async with factory_for(server, **settings) as factory, asyncio.timeout(90):
         speech = factory.speech()
         assert speech.tts.capabilities.aligned_transcript
         said = await say(speech.tts, "What time is breakfast ser", "ved on Monday? Where can", " we park the car?")
@@ -106,14 +106,14 @@ async def test_a_voice_is_recognised_back_and_its_captions_are_the_text(
     starts = [float(word.start_time) for word in said.words if word.strip()]  # type: ignore[arg-type]
     assert starts == sorted(starts)
     assert starts[-1] < said.duration_s
-    assert len(starts) == (len(ANSWER.split()) if timed_by_word else 2)
+    assert len(starts) == (len(ANSWER.split()) if timed_by_word else 4)
     recogniser = await asyncio.to_thread(pool.take)
     found = await asyncio.to_thread(recognise, recogniser, said.pcm)
     assert word_errors(ANSWER, found) <= len(words_of(ANSWER)) * 0.15, found
 
 
 async def test_elevenlabs_is_asked_for_the_words_as_they_are_written(server: SpeechServer) -> None:
-    async with factory_for(server, tts="elevenlabs", stt="local") as factory, asyncio.timeout(60):
+    async with factory_for(server, tts="elevenlabs", stt="local") as factory, asyncio.timeout(90):
         speech = factory.speech()
         said = await say(speech.tts, "Breakfast is at 10:30, in the Harbour-side room.")
         await speech.close()
@@ -131,7 +131,7 @@ async def test_a_call_with_deepgram_ears_and_an_openai_voice() -> None:
         TestCall(Espeak(), factory.speech(), brain, CallSettings(greeting="")) as call,
     ):
         call.say("anything at all, the server decides what it was")
-        heard = await call.until(events.Heard)
+        heard = await call.until(events.Heard, timeout_s=90)
     assert brain.turns[0].text == "Could you get me a new key?"
     assert brain.turns[0].confidence == pytest.approx(0.97)
     assert next(e.text for e in call.told if isinstance(e, events.Transcript) and not e.final) == "Could you"

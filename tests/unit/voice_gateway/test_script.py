@@ -13,7 +13,7 @@ def test_words_are_told_as_they_begin_with_the_blanks_of_the_text() -> None:
     assert [script.spoken(piece) for piece in ("The ", "pool", " is on", "the", "fourth", "floor.")] == [
         "The ", "pool ", "is on ", "the ", "fourth ", "floor. ",
     ]  # fmt: skip
-    assert script.all() == ""
+    assert script.rest() == ""
 
 
 def test_pieces_of_a_word_tell_it_once() -> None:
@@ -26,7 +26,7 @@ def test_words_that_the_voice_left_out_are_told_at_the_end() -> None:
     script = Script(TEXT)
     script.remaining()
     script.spoken("The pool ")
-    assert script.all() == "is on the fourth floor. "
+    assert script.rest() == "is on the fourth floor. "
 
 
 def test_the_next_voice_goes_on_at_the_word_that_broke_off() -> None:
@@ -38,14 +38,26 @@ def test_the_next_voice_goes_on_at_the_word_that_broke_off() -> None:
     told += script.spoken("is ") + script.spoken("on ")
     script.broke_off(timed=True)
     assert script.remaining() == "on the fourth floor. "
-    assert told + script.all() == TEXT
+    assert told + script.rest() == TEXT
 
 
 def test_a_voice_without_word_times_is_followed_from_the_beginning_and_captions_do_not_repeat() -> None:
     script = Script(TEXT)
     script.remaining()
-    assert script.all() == TEXT
+    assert script.all_but_last() == "The pool is on the fourth "
     script.broke_off(timed=False)
     assert script.remaining() == TEXT
+    assert script.all_but_last() == ""
     assert script.spoken("The pool ") == ""
-    assert script.all() == ""
+    assert script.rest() == "floor. "
+
+
+def test_without_word_times_the_last_word_begins_where_the_text_before_it_ends() -> None:
+    script = Script("aaa aaa aaa aaa ")
+    script.remaining()
+    assert script.share() == 0
+    assert script.all_but_last() == "aaa aaa aaa "
+    assert script.share() == 0.75
+    assert script.rest() == "aaa "
+    one = Script("Yes.")
+    assert (one.all_but_last(), one.share(), one.rest()) == ("", 0, "Yes.")
