@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.bus.bus import Bus, new_id
+from libs.bus.calls import Calls as BusCalls
 from libs.bus.conversations import Conversations as BusConversations
 from libs.bus.feed import Feed as BusFeed
 from libs.bus.settings import BusSettings
@@ -31,7 +32,7 @@ from services.text_gateway.http.streams import StreamSlots
 from services.text_gateway.http.voice import VoiceDesk, voice_router
 from services.text_gateway.livekit_rooms import LiveKitRooms
 from services.text_gateway.no_rooms import NoRooms
-from services.text_gateway.ports import Conversations, Feed, Rooms
+from services.text_gateway.ports import Calls, Conversations, Feed, Rooms
 from services.text_gateway.room_reports import RoomReports
 from services.text_gateway.sessions import Sessions
 from services.text_gateway.settings import TextSettings, VoiceSessionSettings
@@ -68,7 +69,7 @@ async def run(
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
         conversations = BusConversations(bus)
         app = build(settings, api_keys, conversations, feed, health, registry, stop)
-        add_voice(app, conversations, rooms, registry, session_settings)
+        add_voice(app, conversations, rooms, BusCalls(bus), registry, session_settings)
         settle()
         await serve(
             app,
@@ -119,6 +120,7 @@ def add_voice(
     app: FastAPI,
     conversations: Conversations,
     rooms: Rooms,
+    calls: Calls,
     registry: CollectorRegistry,
     settings: VoiceSessionSettings,
 ) -> None:
@@ -128,11 +130,12 @@ def add_voice(
         names.VOICE_WEBHOOKS, "LiveKit's webhooks, by event and outcome", ["event", "outcome"], registry=registry
     )
     sessions = Sessions(
-        conversations, rooms, now_ms=_now_ms, new_id=new_id, count=lambda outcome: opened.labels(outcome).inc()
+        conversations, rooms, calls, now_ms=_now_ms, new_id=new_id, count=lambda outcome: opened.labels(outcome).inc()
     )
     reports = RoomReports(
         conversations,
         rooms,
+        calls,
         now_ms=_now_ms,
         count=lambda event, outcome: reported.labels(event, outcome).inc(),
     )

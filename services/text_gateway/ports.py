@@ -65,6 +65,13 @@ class Admission(msgspec.Struct, frozen=True):
     """Unix milliseconds: who has not entered by then needs another token."""
 
 
+class Calls(Protocol):
+    """`libs.bus.calls.Calls` fits as it is."""
+
+    async def expect(self, ticket: CallTicket, wait_ms: int) -> bool:
+        """Somebody should answer this call: a watchdog looks after it when nobody has within `wait_ms`."""
+
+
 class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What LiveKit tells of a room, as a webhook."""
 

@@ -17,10 +17,12 @@ from libs.bus.conversations import Snapshot
 from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BotelError, UnknownConversation
 from services.text_gateway.domain.calls import CALL, call_ended, call_started, started_id, ticket_of
-from services.text_gateway.ports import Conversations, RoomEvent, Rooms
+from services.text_gateway.ports import Calls, Conversations, RoomEvent, Rooms
 
 _log = logging.getLogger(__name__)
 _JOINED, _FINISHED = "participant_joined", "room_finished"
+_ANSWERED_WITHIN_MS = 5_000
+"""From the guest's coming to a concierge who answers."""
 _LOOK_BACK = 1_000
 """Events looked at for a call's beginning."""
 
@@ -32,11 +34,13 @@ class RoomReports:
         self,
         conversations: Conversations,
         rooms: Rooms,
+        calls: Calls,
         *,
         now_ms: Callable[[], int],
         count: Callable[[str, str], None],
     ) -> None:
-        self._conversations, self._rooms, self._now_ms, self._count = conversations, rooms, now_ms, count
+        self._conversations, self._rooms, self._calls = conversations, rooms, calls
+        self._now_ms, self._count = now_ms, count
 
     async def take(self, body: bytes, authorization: str) -> str:
         """Record what a webhook tells, once however often it comes; returns what became of it.
@@ -61,6 +65,8 @@ class RoomReports:
         ticket = ticket_of(event.room, event.metadata)
         if ticket is None:
             return "foreign"
+        if event.kind == _JOINED and event.caller and await self._exists(ticket.call_id):
+            await self._calls.expect(ticket, _ANSWERED_WITHIN_MS)
         if not ticket.conversation_id:  # by phone: only the gateway knows whose conversation it is
             return "ignored"
         try:

@@ -15,7 +15,11 @@ from libs.contracts.context import opening_context
 from libs.contracts.errors import BotelError
 from libs.contracts.events import Author, Channel, ConversationOpened
 from services.text_gateway.domain.calls import CALL, guest_identity, ticket_of
-from services.text_gateway.ports import Admission, Conversations, Rooms
+from services.text_gateway.ports import Admission, Calls, Conversations, Rooms
+
+_ANSWERED_WITHIN_MS = 12_000
+"""From the session to a concierge who answers: a guest enters within seconds. One who takes longer is told of by the
+webhook of their coming."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +48,13 @@ class Sessions:
         self,
         conversations: Conversations,
         rooms: Rooms,
+        calls: Calls,
         *,
         now_ms: Callable[[], int],
         new_id: Callable[[str], str],
         count: Callable[[str], None],
     ) -> None:
-        self._conversations, self._rooms = conversations, rooms
+        self._conversations, self._rooms, self._calls = conversations, rooms, calls
         self._now_ms, self._new_id, self._count = now_ms, new_id, count
 
     async def open(self, wish: Wish) -> Session:
@@ -82,6 +87,8 @@ class Sessions:
             reservation_id=context.get("reservation_id", ""),
             guest=guest_identity(conversation_id),
         )
+        if ticket is None:
+            await self._calls.expect(fresh, _ANSWERED_WITHIN_MS)
         return Session(
             conversation_id=conversation_id,
             call_id=(ticket or fresh).call_id,

@@ -62,7 +62,7 @@ async def run(
         exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
         door = Door(exchange, speech, gateway, call, new_id)
         lag = LoopLag(registry)
-        worker = Worker(rooms, gateway, lag) if rooms.configured else None
+        worker = Worker(rooms, gateway, Calls(bus), lag) if rooms.configured else None
         health = _health(registry, bus, feed, door, worker)
         side = [asyncio.create_task(lag.run(), name="loop-lag")]
         if watch.health_port not in (0, gateway.port):

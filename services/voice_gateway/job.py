@@ -32,7 +32,7 @@ from services.voice_gateway.room_call import RoomCall
 from services.voice_gateway.room_chat import RoomChat
 from services.voice_gateway.room_line import RoomLine
 from services.voice_gateway.room_switchboard import RoomSwitchboard
-from services.voice_gateway.settings import CallSettings, SpeechSettings
+from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 from services.voice_gateway.speech.providers import SpeechFactory
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ class Prepared:
 def prewarm(process: JobProcess) -> None:
     """Read the settings and load the models. Raises `VoiceUnavailable` for a provider that cannot work."""
     speech = SpeechFactory(SpeechSettings())
-    speech.warm()
+    for property_id in GatewaySettings().property_ids():
+        speech.warm(property_id)
     process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings())
 
 

@@ -44,7 +44,8 @@ class RoomCall:
 
     async def start(self) -> None:
         """Listen, and greet; or apologise, when the call has outlived another gateway."""
-        await self._call.start(BACK_AGAIN if self._ticket.takeover else self._settings.greeting)
+        before = self._ticket.takeover or self._lease.epoch > 1
+        await self._call.start(BACK_AGAIN if before else self._settings.greeting)
         self._chat.open()
 
     async def serve(self) -> None:

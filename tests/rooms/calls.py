@@ -17,6 +17,7 @@ from deploy.call.guest import CHAT, TRANSCRIPTION, RoomGuest, Text
 from deploy.call.recording import Span
 from deploy.call.session import Way, open_session
 from deploy.call.voice import spoken
+from deploy.livekit.binary import find_livekit
 from deploy.local.env import without_settings
 from deploy.local.redis_server import find_redis
 from deploy.local.rooms import with_livekit
@@ -34,7 +35,7 @@ async def room_stack(folder: Path, *, brains: int = 2, **env: str) -> AsyncItera
     """Everything, a LiveKit server among it, ready for calls."""
     kept = {name: value for name, value in os.environ.items() if name == "BOTEL_LIVEKIT_SERVER"}
     base = {**without_settings(os.environ), **kept, **_SPEECH, "BOTEL_API_KEY": KEY, "BOTEL_LOG_FORMAT": "json", **env}
-    services = with_livekit(SERVICES, folder)
+    services = with_livekit(SERVICES, folder, find_livekit())
     async with Stack(folder, env=base, redis=find_redis(base), brains=brains, services=services) as stack:
         yield stack
 
@@ -117,7 +118,7 @@ async def events(stack: Stack, conversation_id: str) -> list[dict[str, Any]]:
 
 def kill_job(stack: Stack, call_id: str) -> None:
     """`kill -9` the process that serves the call now."""
-    served = [line for line in _log(stack) if line.get("msg") == "call taken" and line.get("call_id") == call_id]
+    served = [line for line in _log(stack) if line.get("message") == "call taken" and line.get("call_id") == call_id]
     os.kill(int(served[-1]["pid"]), signal.SIGKILL)
 
 

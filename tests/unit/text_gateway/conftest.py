@@ -18,7 +18,7 @@ from services.text_gateway.no_rooms import NoRooms
 from services.text_gateway.ports import Rooms
 from services.text_gateway.settings import TextSettings, VoiceSessionSettings
 from tests.unit.text_gateway.fake_bus import FakeBus
-from tests.unit.text_gateway.fake_rooms import FakeRooms
+from tests.unit.text_gateway.fake_rooms import FakeCalls, FakeRooms
 
 KEYS = ApiKeys(
     {hashlib.sha256(key.encode()).hexdigest(): one for key, one in (("ours", "harbour"), ("theirs", "hill"))}
@@ -41,24 +41,33 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
+def calls() -> FakeCalls:
+    return FakeCalls()
+
+
+@pytest.fixture
 async def client(bus: FakeBus) -> AsyncIterator[httpx.AsyncClient]:
     """Of a gateway without LiveKit."""
-    async with _serving(bus, NoRooms(), CollectorRegistry()) as made:
+    async with _serving(bus, NoRooms(), FakeCalls(), CollectorRegistry()) as made:
         yield made
 
 
 @pytest.fixture
-async def caller(bus: FakeBus, rooms: FakeRooms, registry: CollectorRegistry) -> AsyncIterator[httpx.AsyncClient]:
+async def caller(
+    bus: FakeBus, rooms: FakeRooms, calls: FakeCalls, registry: CollectorRegistry
+) -> AsyncIterator[httpx.AsyncClient]:
     """Of a gateway with rooms."""
-    async with _serving(bus, rooms, registry) as made:
+    async with _serving(bus, rooms, calls, registry) as made:
         yield made
 
 
 @contextlib.asynccontextmanager
-async def _serving(bus: FakeBus, rooms: Rooms, registry: CollectorRegistry) -> AsyncIterator[httpx.AsyncClient]:
+async def _serving(
+    bus: FakeBus, rooms: Rooms, calls: FakeCalls, registry: CollectorRegistry
+) -> AsyncIterator[httpx.AsyncClient]:
     settings = TextSettings(reply_timeout_s=0.05, max_streams=2)
     app = build(settings, KEYS, bus, bus, Health(registry), registry, asyncio.Event())
-    add_voice(app, bus, rooms, registry, VoiceSessionSettings(max_webhook_bytes=16_384))
+    add_voice(app, bus, rooms, calls, registry, VoiceSessionSettings(max_webhook_bytes=16_384))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://text", headers={"Authorization": "Bearer ours"}

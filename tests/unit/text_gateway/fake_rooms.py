@@ -18,6 +18,16 @@ class FakeToken(msgspec.Struct):
     metadata: str
 
 
+class FakeCalls:
+    """Keeps who is to be answered; as the real ones, each call once."""
+
+    def __init__(self) -> None:
+        self.expected: dict[str, CallTicket] = {}
+
+    async def expect(self, ticket: CallTicket, wait_ms: int) -> bool:
+        return self.expected.setdefault(ticket.call_id, ticket) is ticket
+
+
 class FakeRooms:
     """`refuse` is raised by whatever would ask the server, while set."""
 
