@@ -67,7 +67,7 @@ class VoiceCall:
         self._started_at = 0.0
         self._playback = Playback(self._turns)
         self._figures = Figures()
-        self._silence = Silence(self._session, settings.silences, expected=lambda: self._control.paused, end=self.end)
+        self._silence = Silence(self._session, settings.silences, expected=lambda: self._control.silent, end=self.end)
         self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         """Done when the call cannot go on or has ended."""
 
@@ -197,7 +197,7 @@ class VoiceCall:
         exchange.settled = True
         self._figures.interruptions += interrupted
         heard = heard_of(spoken, generated=exchange.generated, filler=exchange.filler, interrupted=interrupted)
-        self._spoken.settled(exchange.turn_id, complete=heard.complete)
+        self._spoken.settled(exchange.turn_id, complete=heard.complete and not exchange.excused)
         report = HeardReport(
             turn_id=exchange.turn_id,
             text=heard.text,

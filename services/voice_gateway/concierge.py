@@ -92,6 +92,8 @@ class Concierge(Agent):
             yield FlushSentinel()
             chunk = _chunk("fallback", fallback(said), turn=turn_id)
             self._note(turn_id, chunk, before=" " if said else "")
+            if exchange := self._turns.get(turn_id):
+                exchange.excused = True
             yield chunk
         finally:
             await words.aclose()

@@ -99,6 +99,11 @@ class CallControl:
         """The guest is being put through: one who leaves the room now has not hung up."""
         return self._transferring
 
+    @property
+    def silent(self) -> bool:
+        """Nothing is to be heard of the guest: there is a pause, or it rings at a desk."""
+        return self.paused or self.transferring
+
     def answers(self, words: str) -> bool:
         """Whether what the guest has just said is to be answered. In a pause only what ends the pause is."""
         if self.paused and not rules.wakes(words):

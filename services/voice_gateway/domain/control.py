@@ -13,7 +13,7 @@ OUTCOME_NOT_KNOWN = "I'm sorry, I don't know whether you were put through. Shall
 STILL_THERE = "I'm listening again. Is there anything that I can do for you?"
 LISTENING_AGAIN = "I'm listening again."
 
-GUEST_WENT_ON = "the guest went on talking"
+GUEST_WENT_ON = "the guest did not hear the reply to its end, or went on talking"
 CALL_ENDED = "the call has ended"
 NO_SUCH_DESK = "no such desk"
 NO_ANSWER_IN_TIME = "nobody answered in time"

@@ -19,6 +19,7 @@ from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
 from libs.bus.worker import Worker
 from libs.contracts.commands import HangUp, Say
+from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import AnyEvent, Author, Channel, CommandCompleted, CommandRequested, ReplyHeard
 from services.brain.agent import OwnAgent
 from services.brain.answer import Concierge
@@ -29,7 +30,8 @@ from services.brain.pms.sample import harbour
 from services.voice_gateway import events
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.domain import control as rules
-from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason
+from services.voice_gateway.domain.manners import LOST_THREAD
+from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings, SpeechSettings
 from services.voice_gateway.speech.espeak import Espeak
 from services.voice_gateway.speech.providers import Speech, SpeechFactory
@@ -188,6 +190,30 @@ async def test_a_guest_who_interrupts_the_goodbye_stays_on_the_line(espeak: Espe
         call.say("what time is breakfast served on monday")
         await call.until(events.Heard, lambda event: event.generated.startswith("Breakfast"), timeout_s=60)
         assert brain.answers == [("cmd-1", False, rules.GUEST_WENT_ON)]
+        assert not call.call.ended.done()
+
+
+@pytest.mark.slow
+async def test_a_guest_who_was_asked_to_ask_again_was_hung_up_on(espeak: Espeak, speech: Speech) -> None:
+    """The brain was gone behind the first words of its goodbye: the excuse after it counted as the goodbye."""
+
+    async def breaks_off(_: SpokenTurn) -> AsyncIterator[ReplyPiece]:
+        yield ReplyPiece("Goodbye, ")
+        raise BusUnavailable("no brain")
+
+    brain = ScriptedBrain(breaks_off)
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        call.say("thank you that is everything goodbye")
+        asked = await call.until(events.Asked, timeout_s=60)
+        brain.wishes.put_nowait(CallCommand(command_id="cmd-1", command=HangUp(), turn_id=asked.turn_id))
+        heard = await call.until(events.Heard, timeout_s=60)
+        assert heard.complete
+        assert heard.heard.endswith(LOST_THREAD)
+
+        async def answered() -> list[tuple[str, bool, str]]:
+            return brain.answers
+
+        assert await eventually(answered) == [("cmd-1", False, rules.GUEST_WENT_ON)]
         assert not call.call.ended.done()
 
 

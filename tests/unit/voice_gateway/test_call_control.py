@@ -59,6 +59,7 @@ async def test_put_through(call: FakeCall) -> None:
     call.wish(Transfer(to="Reception"))
     await call.heard("transfer tel:+4940123")
     assert call.control.transferring
+    assert call.control.silent, "nobody asks a guest for whom it rings whether he is still there"
     call.answering.set()
 
     assert await call.answered("c1") == [(True, "")]
@@ -113,6 +114,7 @@ async def test_in_a_pause_only_what_ends_it_is_answered(call: FakeCall) -> None:
     await call.answered("c1")
 
     assert call.control.paused
+    assert call.control.silent
     assert call.timer.running[0][0] == MAX_PAUSE_S
     assert not call.control.answers("no she said at eight")
     assert call.control.answers("hello i'm back")
