@@ -37,6 +37,7 @@ from libs.contracts.limits import MAX_MESSAGE_BYTES
 from services.voice_gateway.bus_commands import Commands
 from services.voice_gateway.bus_following import Following
 from services.voice_gateway.bus_records import Records
+from services.voice_gateway.bus_unheard import LOOK_BACK, answer_to, unheard_in
 from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
 
 _APPEND_ATTEMPTS = 3
@@ -106,7 +107,10 @@ class BusLink:
         *,
         now_ms: Callable[[], int],
     ) -> None:
-        self._conversations, self._gateway = conversations, feed.gateway_id
+        self._conversations, self._feed, self._gateway = conversations, feed, feed.gateway_id
+        self._now_ms = now_ms
+        self._left: dict[str, MessageReceived] = {}
+        """Questions that another gateway asked, and that are answered here."""
         self._property, self._conversation = subscription.property_id, subscription.conversation_id
         self._records = Records(self._property, self._conversation, feed.gateway_id, now_ms)
         self._before = subscription.number
@@ -128,6 +132,10 @@ class BusLink:
 
     async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         """See `ports.BrainLink.ask`. `BusUnavailable` at once when the line is broken."""
+        if left := self._left.get(turn.turn_id):
+            async for piece in self._answer_again(left):
+                yield piece
+            return
         async with contextlib.aclosing(self._converse(self._records.spoken(turn), deadline_ms)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -137,6 +145,30 @@ class BusLink:
         async with contextlib.aclosing(self._converse(self._records.written(turn_id, text))) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+        """See `ports.BrainLink.unheard`."""
+        after = max(0, self._before - LOOK_BACK)
+        before = await self._conversations.read(self._property, self._conversation, after=after)
+        left = unheard_in(before.events, now_ms=self._now_ms(), within_ms=within_ms)
+        if left is None:
+            return None
+        self._left[left.turn_id] = left
+        self._mine.add(left.turn_id)
+        return left.turn_id, left.text
+
+    async def _answer_again(self, turn: MessageReceived) -> AsyncGenerator[ReplyPiece, None]:
+        answer = _Answer()
+        async with contextlib.aclosing(answer_to(turn, self._conversations, self._feed)) as items:
+            async for item in items:
+                if isinstance(item, Piece):
+                    answer.offer(item)
+                else:
+                    answer.offer(Piece(turn_id=item.turn_id, offset=0, text=item.text, end=item.status))
+                while not answer.pieces.empty():
+                    piece = answer.pieces.get_nowait()
+                    assert isinstance(piece, ReplyPiece)
+                    yield piece
 
     async def _converse(self, message: MessageReceived, deadline_ms: int = 0) -> AsyncGenerator[ReplyPiece, None]:
         if self._broken:

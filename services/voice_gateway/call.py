@@ -10,10 +10,11 @@ import contextlib
 import logging
 from typing import Any
 
-from livekit.agents import AgentSession, APIConnectOptions
+from livekit.agents import AgentSession, APIConnectOptions, llm
 from livekit.agents.voice import events as lk
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
+from libs.contracts.errors import BotelError
 from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE, PlayoutWhat
 from services.voice_gateway.background import Background
@@ -94,6 +95,25 @@ class VoiceCall:
         )
         if greeting:
             self._session.say(greeting, add_to_chat_ctx=False)
+
+    async def pick_up(self, within_s: float) -> None:
+        """Answer what another gateway left unanswered in this call, from the beginning; nothing when that is not known.
+
+        An answer begun more than `within_s` ago would only confuse.
+        """
+        try:
+            left = await self._link.unheard(int(within_s * 1000))
+        except BotelError as error:
+            _log.warning("nothing is picked up", extra={"call_id": self.call_id, "code": error.code})
+            return
+        if left:
+            turn_id, text = left
+            self._session.generate_reply(user_input=llm.ChatMessage(id=turn_id, role="user", content=[text]))
+
+    @property
+    def transferring(self) -> bool:
+        """Whoever leaves the line now is being put through."""
+        return self._control.transferring
 
     async def spoken(self, turn_id: str, within_s: float) -> bool:
         """See `control.Talk.spoken`."""

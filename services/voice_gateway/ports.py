@@ -110,6 +110,10 @@ class BrainLink(Protocol):
     def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
         """Hand over what the guest typed in the call, and stream its reply. Nobody hears it: `heard` is not for it."""
 
+    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+        """What the guest said last before this gateway had the call, if nobody knows what they heard of the answer:
+        turn and text. Asked again under the same turn id, it is answered from the beginning, and not asked twice."""
+
     async def cancel(self, turn_id: str) -> None:
         """Stop the answer to a turn. Safe before, during and after it, and twice."""
 

@@ -22,6 +22,9 @@ from services.voice_gateway.room_switchboard import RoomSwitchboard
 from services.voice_gateway.settings import CallSettings
 
 _log = logging.getLogger(__name__)
+_FRESH_S = 60.0
+"""How old a question may be that is answered by whoever takes the call over."""
+_TRANSFER_S = 60.0
 _STAYS = frozenset([EndReason.SHUTDOWN])
 """Ends of this gateway's part that are not the end of the call: a watchdog finds somebody else for it."""
 
@@ -46,6 +49,8 @@ class RoomCall:
         """Listen, and greet; or apologise, when the call has outlived another gateway."""
         before = self._ticket.takeover or self._lease.epoch > 1
         await self._call.start(BACK_AGAIN if before else self._settings.greeting)
+        if before:
+            await self._call.pick_up(_FRESH_S)
         self._chat.open()
 
     async def serve(self) -> None:
@@ -67,7 +72,9 @@ class RoomCall:
         if lost in done:
             return EndReason.SHUTDOWN
         if self._presence.gone in done:
-            return self._presence.gone.result()
+            if self._call.transferring:  # a caller by phone leaves the room when the desk has taken them
+                await asyncio.wait({self._call.ended}, timeout=_TRANSFER_S)
+            return self._call.ended.result() if self._call.ended.done() else self._presence.gone.result()
         return self._call.ended.result() if done else EndReason.CONCIERGE
 
     async def _leave(self, reason: EndReason) -> None:

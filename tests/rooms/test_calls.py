@@ -87,7 +87,10 @@ async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
 
         kill_job(stack, call.way.room)
         await call.until_said(BACK_AGAIN)
-        await call.ask(PARKING)
+        await call.guest.until(
+            lambda: call.concierge().count("Let me take you") == 2, timeout_s=60, why="the answer is not begun again"
+        )
+        await call.say(PARKING)
         await call.until_said("garage")
     told = await messages(stack, call.way.conversation_id)
     assert [message["text"] for message in told if message["role"] == "guest"] == [TOUR, PARKING]

@@ -45,6 +45,7 @@ class ScriptedBrain:
         self.reports: list[HeardReport] = []
         self.journal: list[tuple[str, str]] = []
         self.written: dict[str, str] = {}
+        self.left: tuple[str, str] | None = None
         self._scripts = list(scripts)
         self.other: asyncio.Queue[AnyEvent] = asyncio.Queue()
         self.wishes: asyncio.Queue[CallCommand] = asyncio.Queue()
@@ -60,6 +61,9 @@ class ScriptedBrain:
 
     async def cancel(self, turn_id: str) -> None:
         self.journal.append(("cancel", turn_id))
+
+    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+        return self.left
 
     async def heard(self, report: HeardReport) -> None:
         self.reports.append(report)
