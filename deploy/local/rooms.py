@@ -57,12 +57,18 @@ def plan_rooms(services: Sequence[Service], env: Mapping[str, str], directory: P
     return Rooms(choice.told, with_livekit(services, directory, choice.server) if choice.server else services)
 
 
-def with_livekit(services: Sequence[Service], directory: Path, server: LiveKitBinary) -> tuple[Service, ...]:
-    """The table with a LiveKit server in it, and with gateways that have its address and the keys in `directory`."""
+def with_livekit(
+    services: Sequence[Service], directory: Path, server: LiveKitBinary | None = None
+) -> tuple[Service, ...]:
+    """The table with a LiveKit server in it, and with gateways that have its address and the keys in `directory`.
+
+    `server`: the one of this machine if not given; `NoLiveKit` when there is none.
+    """
+    program = (server or find_livekit()).path
     directory.mkdir(parents=True, exist_ok=True)
     keys = kept_keys(directory / KEYS_FILE)
     values = (f"ws://127.0.0.1:{{{LIVEKIT}_port}}", keys.key, keys.secret)
     env = dict(zip(SETTINGS, values, strict=True))
     told = [replace(one, env={**one.env, **env}) if one.name in (VOICE, TEXT) else one for one in services]
     hooks = ("--webhook", WEBHOOK) if any(one.name == TEXT for one in services) else ()
-    return (replace(LIVEKIT_SERVICE, argv=(*LIVEKIT_SERVICE.argv, "--server", server.path, *hooks)), *told)
+    return (replace(LIVEKIT_SERVICE, argv=(*LIVEKIT_SERVICE.argv, "--server", program, *hooks)), *told)
