@@ -60,7 +60,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-silence fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -110,6 +110,9 @@ check-deploy: $(SETUP)
 
 bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
 	$(RUN) -m benchmarks
+
+bench-silence: $(SETUP) ## What a guest in a room hears of a brain or a gateway that dies, into out/room-silence.json
+	$(RUN) -m benchmarks.room_silence
 
 fmt: $(SETUP) ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .
