@@ -2,9 +2,9 @@
 
 Real calls in rooms of a real LiveKit server, on the native stack with two brains. The guest asks for the long tour of
 the hotel. While it is told, the brain that writes it is killed with SIGKILL, or the process that speaks it, or nothing:
-measured is the longest silence in what the guest's participant received around that moment. In other calls the brain is
-killed while its model thinks, before there is a word: measured is from the end of the question to the first sound, which
-may be a filler, and to the first words of the answer.
+measured is the longest silence in what the guest's participant received around that moment. In other calls the brain
+is killed while its model thinks, before there is a word: measured is from the end of the question to the first sound,
+which may be a filler, and to the first words of the answer.
 """
 
 from __future__ import annotations

@@ -256,7 +256,8 @@ class VoiceCall:
         self._watch(events.Trouble(part=part, error=kind, fatal=fatal and part != "llm"))
 
     def _on_close(self, event: lk.CloseEvent) -> None:
-        self.end(EndReason.ERROR if event.error else EndReason.CONCIERGE)
+        # Whoever else closes a session is a process that is about to end.
+        self.end(EndReason.ERROR if event.error else EndReason.SHUTDOWN)
 
     async def _follow(self) -> None:
         """Tell what happens in the conversation beside this call; nothing of it is spoken and nothing is cut."""
