@@ -85,7 +85,7 @@ BROKEN = {
         "expect_call_forgets_its_epoch", "expect_call_holds_it",
         "take_call_steals", "take_call_not_repeatable", "take_call_of_a_stepped_clock", "renew_call_any_holder",
         "renew_call_any_epoch", "renew_call_after_its_end", "end_call_held", "end_call_any_look",
-        "end_call_any_holder",
+        "end_call_any_holder", "end_call_ends_the_unanswered",
     ),
     "call-epochs": (
         "take_call_same_epoch", "take_call_forgets_takeovers", "take_call_back_into_its_end",

@@ -90,7 +90,10 @@ def forget(world: World) -> None:
     reply = world.calls.end_call(call.id, "", epoch)
     need("holder", reply == int(not refused), "forget", reply, epoch, call)
     world.count("call forget refused" if refused else "call forgotten")
-    if call.known and not refused:
+    if call.expected and not refused:
+        call.unexpected()
+        world.count("call forgotten that nobody answered")
+    elif call.known and not refused:
         call.over()
     elif not refused:
         call.listed = False
