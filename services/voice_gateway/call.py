@@ -10,7 +10,7 @@ import contextlib
 import logging
 from typing import Any
 
-from livekit.agents import AgentSession, APIConnectOptions
+from livekit.agents import AgentSession, APIConnectOptions, llm
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 from livekit.agents.voice.agent_session import SessionConnectOptions
@@ -48,7 +48,7 @@ class VoiceCall:
         patience = settings.patience()
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear)
         brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
-        self._session = _session(brain, speech, settings)
+        self._session = session_of(brain, speech, settings)
         self._speech = speech
         self._elsewhere: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -242,7 +242,8 @@ class VoiceCall:
                 self._watch(events.Elsewhere(kind=kind, channel=event.channel.value, number=event.number))
 
 
-def _session(brain: RemoteBrain, speech: Speech, settings: CallSettings) -> AgentSession[None]:
+def session_of(brain: llm.LLM[Any], speech: Speech, settings: CallSettings) -> AgentSession[None]:
+    """How a call is held; benchmarks hold another brain's calls the same way."""
     return AgentSession(
         stt=speech.stt,
         llm=brain,
