@@ -53,7 +53,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup test test-long mutants chaos test-redis check bench fmt doctor clean
+.PHONY: setup test test-long mutants chaos test-redis check bench bench-voice fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -97,6 +97,9 @@ check-deploy: $(SETUP)
 
 bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
 	$(RUN) -m benchmarks
+
+bench-voice: $(SETUP) ## Calls in real rooms beside LiveKit's own LangChain agent, into out/bench-voice.json (STRICT=1)
+	$(RUN) -m benchmarks.voice $(if $(STRICT),--strict)
 
 fmt: $(SETUP) ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .
