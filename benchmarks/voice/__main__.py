@@ -18,11 +18,10 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import machine
-from benchmarks.targets import Verdict
 from benchmarks.voice import processes
-from benchmarks.voice.claim import compare, understood
+from benchmarks.voice.claim import refusal
 from benchmarks.voice.measure import Found, Measurement
-from benchmarks.voice.plan import Plan, Side, plan_of
+from benchmarks.voice.plan import Plan, plan_of
 from benchmarks.voice.report import render
 from benchmarks.voice.stack import ROOT, running_voice_stack
 from deploy.livekit.binary import NoLiveKit
@@ -64,19 +63,6 @@ def _write_docs(tables: str) -> None:
     DOCS.write_text(f"{before}{BEGIN}\nMeasured {time.strftime('%Y-%m-%d')}.\n\n{tables}\n\n{END}{after}")
 
 
-def _verdict(found: Found) -> str:
-    """Why a strict run fails; '' when it does not."""
-    claim = compare(found.turns, Side.PEER)
-    if claim is None:
-        return "nothing to compare"
-    if claim.verdict is Verdict.MISSED:
-        return f"ours is later: {claim.ratio.median:.2f} times the peer with our options"
-    kept = min(len(understood(found.turns, side)) for side in Side)
-    if 2 * kept < len(found.turns) / len(Side):
-        return f"only {kept} turns of a side were understood"
-    return ""
-
-
 def main() -> int:
     arguments = _arguments()
     if not processes.supported():
@@ -100,7 +86,7 @@ def main() -> int:
     arguments.out.write_bytes(msgspec.json.format(msgspec.json.encode(whole)))
     if arguments.write_docs:
         _write_docs(tables)
-    late = _verdict(found) if arguments.strict else ""
+    late = refusal(found.turns) if arguments.strict else ""
     if late:
         print(late, file=sys.stderr)
     return 1 if late else 0

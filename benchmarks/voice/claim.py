@@ -45,6 +45,20 @@ def compare(turns: Sequence[Turn], peer: Side) -> Claim | None:
     )
 
 
+def refusal(turns: Sequence[Turn]) -> str:
+    """Why a strict run fails; '' when it does not."""
+    claim = compare(turns, Side.PEER)
+    if claim is None:
+        return "nothing to compare"
+    if claim.verdict is Verdict.MISSED:
+        return f"ours is later: {claim.ratio.median:.2f} times the peer with our options"
+    for side in Side:
+        asked, kept = sum(turn.side is side for turn in turns), len(understood(turns, side))
+        if 2 * kept < asked:
+            return f"{side}: only {kept} of {asked} questions were understood"
+    return ""
+
+
 def medians(turns: Sequence[Turn], side: Side) -> list[float]:
     """Of every round that has any: the median time to first audio, in milliseconds."""
     rounds = sorted({turn.round for turn in understood(turns, side)})
