@@ -49,9 +49,8 @@ class Measurement:
             await self._turns()
         if "cuts" in parts:
             await self._cuts()
-        for side in (Side.OURS, Side.PEER) if "loads" in parts else ():
-            _tell(f"many calls: {side}")
-            self._found.loads += await loads(self._stack, side, self._plan)
+        if "loads" in parts:
+            await self._loads()
         return self._found
 
     async def _turns(self) -> None:
@@ -70,7 +69,13 @@ class Measurement:
         held = await self._rounds("interruptions", plan.cut_rounds, plan.slow_token_s, lambda _: interrupting)
         for number, call in held:
             self._found.cuts += cuts_of(call, number, await self._events(call), self._notes(call))
+
+    async def _loads(self) -> None:
         await self._stack.set_pace(0.0)
+        for side in (Side.OURS, Side.PEER):
+            started = time.monotonic()
+            self._found.loads += await loads(self._stack, side, self._plan)
+            _tell(f"many calls, {side}: {time.monotonic() - started:.0f} s")
 
     async def _rounds(
         self, what: str, rounds: int, token_s: float, talk: Callable[[Side], Talk]

@@ -91,16 +91,19 @@ class VoiceStack:
             "BOTEL_TTS": "local",
             "BOTEL_LOG_FORMAT": "text",
         }
-        self.brain = self._brain(0.0)
+        self._token_s = 0.0
+        self.brain = self._brain(self._token_s)
         self.gateway = self._service("voice_gateway", "services.voice_gateway", ready="registered worker")
         self.peer = self._service("peer", "benchmarks.voice.peer", str(directory), ready="registered worker")
 
     async def start(self) -> None:
-        for service in (self.brain, self.gateway, self.peer):
-            await service.start(self._leash)
+        await asyncio.gather(*(service.start(self._leash) for service in (self.brain, self.gateway, self.peer)))
 
     async def set_pace(self, token_s: float) -> None:
-        """A fresh brain, whose model takes so long per word."""
+        """A fresh brain, whose model takes so long per word, unless it does already."""
+        if token_s == self._token_s:
+            return
+        self._token_s = token_s
         await self.brain.stop(self._leash)
         self.brain = self._brain(token_s)
         await self.brain.start(self._leash)
