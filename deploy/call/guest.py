@@ -17,13 +17,13 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from deploy.call.microphone import SAMPLE_RATE, LineDead, Microphone
-from deploy.call.recording import Recording, Span
+from deploy.call.recording import SPEECH_PAUSE_S, Recording, Span
 
 T = TypeVar("T")
 
@@ -37,6 +37,14 @@ Hears = Callable[[rtc.RemoteParticipant], bool]
 
 class CallFailed(RuntimeError):
     """The call could not be placed, broke off, or what was waited for did not come."""
+
+
+class Mouth(Protocol):
+    """What is heard of the guest."""
+
+    async def publish(self, room: rtc.Room) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class Text(NamedTuple):
@@ -67,19 +75,22 @@ class RoomGuest:
     def __init__(
         self,
         *,
+        mouth: Mouth | None = None,
         hears: Hears = agents,
         on_text: Callable[[Text], None] = lambda _: None,
         on_audio: Callable[[bytes], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`on_audio` gets what is heard, as it comes: PCM16LE mono at SAMPLE_RATE."""
+        """`mouth` speaks instead of `say`. `on_audio` gets what is heard, as it comes: PCM16LE mono at SAMPLE_RATE."""
         self.microphone = Microphone(clock)
+        """Says what it is given; `say` waits until it has."""
         self.heard = Recording(SAMPLE_RATE)
         """The concierge's side, kept over reconnections."""
         self.texts: list[Text] = []
         self.drops: list[str] = []
         """Why the connection ended, each time that it was not by `leave`."""
         self.room: rtc.Room | None = None
+        self._mouth: Mouth = mouth or self.microphone
         self._hears, self._on_text, self._on_audio, self._clock = hears, on_text, on_audio, clock
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,7 +115,7 @@ class RoomGuest:
         self.room.register_text_stream_handler(TRANSCRIPTION, self._read_transcription)
         try:
             await self.room.connect(url, token)
-            await self.microphone.publish(self.room)
+            await self._mouth.publish(self.room)
         except (rtc.ConnectError, PublishTrackError) as error:
             await self.leave()
             raise CallFailed(f"the room cannot be joined: {error}") from error
@@ -112,7 +123,7 @@ class RoomGuest:
     async def leave(self) -> None:
         """Hang up; safe when there is no call."""
         room, self.room = self.room, None
-        await self.microphone.close()
+        await self._mouth.close()
         if room:
             await room.disconnect()
         for task in self._tasks:
@@ -149,22 +160,27 @@ class RoomGuest:
 
     async def voice(self, after_s: float = 0.0, *, timeout_s: float = 60.0, why: str = "nobody speaks") -> float:
         """When somebody began to speak after `after_s`, as soon as that can be heard."""
-
-        def begun() -> Span | None:
-            return next((span for span in self.heard.voiced(after_s) if span.start_s >= after_s), None)
-
-        return (await self.until(begun, timeout_s=timeout_s, why=why)).start_s
+        return (await self._speech(after_s, None, timeout_s, why)).start_s
 
     async def speech(
         self, after_s: float = 0.0, *, pause_s: float = 1.0, timeout_s: float = 60.0, why: str = "nobody speaks"
     ) -> Span:
         """The first stretch of speech that began after `after_s`, once it is over: after it, nothing for `pause_s`."""
+        return await self._speech(after_s, pause_s, timeout_s, why)
 
-        def over() -> Span | None:
-            spans = [span for span in self.heard.voiced(after_s, pause_s=pause_s) if span.start_s >= after_s]
-            return spans[0] if spans and self._clock() - spans[0].end_s > pause_s else None
+    async def _speech(self, after_s: float, over_s: float | None, timeout_s: float, why: str) -> Span:
+        """`over_s`: the silence after it, None for speech that goes on. `CallFailed` also when the call ends before."""
 
-        return await self.until(over, timeout_s=timeout_s, why=why)
+        def found() -> Span | None:
+            voiced = self.heard.voiced(after_s, pause_s=SPEECH_PAUSE_S if over_s is None else over_s)
+            span = next((span for span in voiced if span.start_s >= after_s), None)
+            if span and (over_s is None or self._clock() - span.end_s > over_s):
+                return span
+            if not span and self.drops and not self.connected:
+                raise CallFailed(f"{why}: the call has ended: {self.drops[-1]}")
+            return None
+
+        return await self.until(found, timeout_s=timeout_s, why=why)
 
     async def __aenter__(self) -> Self:
         return self

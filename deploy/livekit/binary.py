@@ -61,8 +61,8 @@ def find_livekit(env: Mapping[str, str] = os.environ) -> LiveKitBinary:
     for path, source in candidates:
         if version := server_version(path):
             return LiveKitBinary(path, version, source)
-    seen = "".join(f" {path} does not run." for path, _ in candidates)
-    raise NoLiveKit(f"no LiveKit server is installed.{seen} make livekit-server builds {VERSION}")
+    seen = "".join(f", and {path} does not run" for path, _ in candidates)
+    raise NoLiveKit(f"no LiveKit server is installed{seen}: make livekit-server builds {VERSION}")
 
 
 def server_version(path: str) -> tuple[int, ...]:
@@ -74,12 +74,14 @@ def server_version(path: str) -> tuple[int, ...]:
 def find_go(env: Mapping[str, str] = os.environ) -> str:
     """A Go on PATH that is new enough to build the server, or ''."""
     path = shutil.which("go", path=env.get("PATH")) or ""
-    match = _GO_TOLD.search(_told([path, "version"])) if path else None
+    match = _GO_TOLD.search(_told([path, "version"], env)) if path else None
     return path if match and tuple(map(int, match.groups())) >= GO_AT_LEAST else ""
 
 
-def _told(command: list[str]) -> str:
+def _told(command: list[str], env: Mapping[str, str] = os.environ) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False).stdout
+        return subprocess.run(
+            command, env=dict(env), capture_output=True, text=True, timeout=_ANSWER_S, check=False
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from deploy.local.ports import HOST
 
+KEYS_FILE = "livekit.keys"
 SECRET_BYTES = 32
 """The server complains about secrets of under 32 characters: these are 43."""
 

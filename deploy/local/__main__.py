@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.livekit.config import KEYS_FILE, kept_keys
 from deploy.local import background, doctor, native
 from deploy.local.compose import Compose, compose_env
 from deploy.local.env import ensure_api_key, merged_env, read_dotenv
 from deploy.local.redis_server import NoRedis
-from deploy.local.services import REDIS, SERVICES
+from deploy.local.services import LIVEKIT, REDIS, SERVICES
 from deploy.local.stack import MAX_BRAINS, ROOT, StartFailed
 from deploy.local.state import AlreadyRunning, Files, table
 
@@ -64,7 +65,6 @@ def _local(context: Context, arguments: argparse.Namespace) -> int:
 
 def _up(context: Context, arguments: argparse.Namespace) -> int:
     env = context.env()
-    context.compose = Compose(context.root, compose_env(env))
     running = context.files.running()
     if running:
         print(f"already up: {running['text_url']}")
@@ -72,12 +72,15 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
     reason = context.compose.why_not()
     if not reason and env.get("BOTEL_STACK") != "native":
         print("starting with Docker Compose")
-        return context.compose.up(arguments.brains)
+        context.files.directory.mkdir(parents=True, exist_ok=True)
+        keys = kept_keys(context.files.directory / KEYS_FILE)
+        return Compose(context.root, compose_env(env, keys)).up(arguments.brains)
     print(f"starting natively, in the background ({reason or 'BOTEL_STACK=native'})", flush=True)
     command = [sys.executable, "-m", "deploy.local", "local", "--background", "--brains", str(arguments.brains)]
     command += ["--free-ports"] if arguments.free_ports else []
     state = background.start(context.files, context.root, env, command)
     print(table(state["rows"]))
+    print(f"rooms: {state['rooms']}")
     print(f"ready {state['text_url']}   make logs, make ps, make scale N=4, make down")
     return 0
 
@@ -97,6 +100,7 @@ def _ps(context: Context, _: argparse.Namespace) -> int:
     state = context.files.running()
     if state:
         print(table(state["rows"]))
+        print(f"rooms: {state['rooms']}")
     elif context.compose.runs():
         return context.compose.ps()
     else:
@@ -109,7 +113,7 @@ def _logs(context: Context, arguments: argparse.Namespace) -> int:
         return context.compose.logs(arguments.service, arguments.lines, follow=arguments.follow)
     if not context.files.log.exists():
         raise background.NotRunning("no log: nothing has run in the background here")
-    known = {REDIS, *(service.name for service in SERVICES)}
+    known = {REDIS, LIVEKIT, *(service.name for service in SERVICES)}
     if arguments.service and arguments.service.rsplit("-", 1)[0] not in known:
         raise ValueError(f"no service {arguments.service!r}: one of {', '.join(sorted(known))}")
     lines = background.follow(context.files.log, arguments.lines, only=arguments.service, on=arguments.follow)

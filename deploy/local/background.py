@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 POLL_S = 0.1
 START_S = 180.0
-DRAIN_S = 60.0
+DRAIN_S = 90.0
+"""Gateways with calls, then brains with turns: longer than the grace of both."""
 
 
 class NotRunning(RuntimeError):

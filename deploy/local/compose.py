@@ -9,20 +9,43 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.livekit.binary import OFF, VARIABLE
+from deploy.livekit.config import RoomKeys
+from deploy.local.ports import HOST
+from deploy.local.state import ports_of
+
 AT_LEAST = (2, 24)
 ANSWER_S = 10
 DEVELOPMENT_PROPERTY = "harbour"
+LIVEKIT_PORT = 7880
 
 
-def compose_env(env: Mapping[str, str]) -> dict[str, str]:
+def compose_env(env: Mapping[str, str], rooms: RoomKeys | None = None) -> dict[str, str]:
     """The environment with the digest of the development key, which is all that a server may know of it.
 
-    The brain is a client of the store: it gets the key.
+    The brain is a client of the store: it gets the key. `rooms`: keys of the LiveKit server among the containers, which
+    is there unless another is named.
     """
     key = env.get("BOTEL_API_KEY", "")
     store = env.get("BRAIN_STORE_KEYS") or (f"{DEVELOPMENT_PROPERTY}:{key}" if key else "")
     digests = env.get("BOTEL_API_KEYS") or f"{DEVELOPMENT_PROPERTY}:{hashlib.sha256(key.encode()).hexdigest()}"
-    return {**env, "BOTEL_API_KEYS": digests, "BRAIN_STORE_KEYS": store}
+    return {**env, "BOTEL_API_KEYS": digests, "BRAIN_STORE_KEYS": store, **_rooms_env(env, rooms)}
+
+
+def _rooms_env(env: Mapping[str, str], keys: RoomKeys | None) -> dict[str, str]:
+    if env.get("LIVEKIT_URL") or env.get(VARIABLE) == OFF:
+        return {}
+    port = ports_of(env, {"LIVEKIT": LIVEKIT_PORT})["LIVEKIT"]
+    profiles = {"COMPOSE_PROFILES": ",".join(filter(None, [env.get("COMPOSE_PROFILES"), "rooms"]))}
+    if keys is None:
+        return profiles
+    return {
+        **profiles,
+        "LIVEKIT_URL": f"ws://livekit:{LIVEKIT_PORT}",
+        "LIVEKIT_PUBLIC_URL": env.get("LIVEKIT_PUBLIC_URL") or f"ws://{HOST}:{port}",
+        "LIVEKIT_API_KEY": keys.key,
+        "LIVEKIT_API_SECRET": keys.secret,
+    }
 
 
 class Compose:

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from deploy.livekit.binary import find_go
+from deploy.livekit.build import GO_WHEEL
 from deploy.local import bootstrap
 from deploy.local.compose import Compose
 from deploy.local.ports import is_free
 from deploy.local.redis_server import NoRedis, find_redis
-from deploy.local.services import SERVICES
+from deploy.local.rooms import choose_rooms
+from deploy.local.services import LIVEKIT_SERVICE, SERVICES
 from deploy.local.stack import DEFAULT_REDIS_PORT
 from deploy.local.state import ports_of
 
@@ -49,6 +52,7 @@ def examine(root: Path, env: Mapping[str, str], compose: Compose, *, running: bo
         _uv(root),
         _redis(env),
         *_speech(),
+        _rooms(env),
         _docker(compose),
         _program("promtool", "checks of Prometheus rules in make check"),
         *_ports(env, running=running),
@@ -99,6 +103,15 @@ def _speech() -> list[Finding]:
     return [voice, hearing if ears else Finding(Level.MISSING, "pocketsphinx", "make setup installs it")]
 
 
+def _rooms(env: Mapping[str, str]) -> Finding:
+    choice = choose_rooms(env)
+    if choice.possible:
+        return Finding(Level.OK, "rooms", choice.told)
+    go = f"Go is at {find_go(env)}" if find_go(env) else f"Go comes with the {GO_WHEEL} wheel"
+    told = choice.told if env.get("LIVEKIT_URL") else f"{choice.told} ({go}). Without: the audio door only"
+    return Finding(Level.OPTIONAL, "rooms", told)
+
+
 def _docker(compose: Compose) -> Finding:
     reason = compose.why_not()
     told = f"{reason}: make up runs natively" if reason else "make up uses it"
@@ -113,7 +126,8 @@ def _program(name: str, use: str) -> Finding:
 def _ports(env: Mapping[str, str], *, running: bool) -> list[Finding]:
     if running:
         return [Finding(Level.OK, "ports", "held by the stack that runs")]
-    names = {service.port_name: service.port for service in SERVICES if service.port_name}
+    table = (LIVEKIT_SERVICE, *SERVICES) if choose_rooms(env).server else SERVICES
+    names = {service.port_name: service.port for service in table if service.port_name}
     try:
         ports = ports_of(env, {**names, "REDIS": DEFAULT_REDIS_PORT})
     except ValueError as error:

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from deploy.local.process import Sink
 from deploy.local.redis_server import find_redis
+from deploy.local.rooms import plan_rooms
 from deploy.local.services import SERVICES, Service
 from deploy.local.stack import DEFAULT_REDIS_PORT, Stack
 from deploy.local.state import Files, RowState, ports_of
@@ -36,6 +37,8 @@ async def run(
     Raises `AlreadyRunning`, `NoRedis`, `StartFailed` or ValueError (a setting that is none).
     """
     files = Files(directory)
+    rooms = plan_rooms(services, env, directory)
+    services = rooms.services
     names = {service.port_name: service.port for service in services if service.port_name}
     ports = {} if free_ports else ports_of(env, {**names, "REDIS": DEFAULT_REDIS_PORT})
     redis = env.get("REDIS_URL") or find_redis(env)
@@ -51,17 +54,18 @@ async def run(
             sink=file_sink(files.log) if background else terminal_sink(sys.stdout),
             on_change=lambda: launcher.publish(),
         )
-        launcher = Launcher(stack, files, "yours" if isinstance(redis, str) else str(redis))
+        launcher = Launcher(stack, files, "yours" if isinstance(redis, str) else str(redis), rooms.told)
         await launcher.run()
 
 
 class Launcher:
     """Ties a stack to signals and to its files."""
 
-    def __init__(self, stack: Stack, files: Files, redis: str) -> None:
+    def __init__(self, stack: Stack, files: Files, redis: str, rooms: str) -> None:
         self._stack = stack
         self._files = files
         self._redis = redis
+        self._rooms = rooms
         self._ready = False
         self._error = ""
         self._scaling: set[asyncio.Task[None]] = set()
@@ -72,7 +76,7 @@ class Launcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGUSR1, self._scale)
-        print(f"redis: {self._redis}", flush=True)
+        print(f"redis: {self._redis}\nrooms: {self._rooms}", flush=True)
         starting = asyncio.create_task(self._stack.__aenter__())
         ending = asyncio.create_task(self._ending.wait())
         try:
@@ -99,6 +103,7 @@ class Launcher:
                 "pid": os.getpid(),
                 "ready": self._ready,
                 "redis": self._redis,
+                "rooms": self._rooms,
                 "text_url": self._stack.text_url,
                 "rows": rows,
                 "error": self._error,

@@ -86,11 +86,14 @@ class Supervised:
         self._task = asyncio.create_task(self._keep_running(), name=f"supervise {self.spec.name}")
 
     async def stop(self) -> None:
-        """SIGTERM to its group, SIGKILL after the grace; returns when nothing of it is left."""
+        """SIGTERM, and SIGKILL to all of it after the grace; returns when nothing of it is left.
+
+        Only the process itself is asked: what it started is its own to end. A gateway's calls go on while it drains.
+        """
         self._stopping.set()
         if self._task is None:
             return
-        self.signal(signal.SIGTERM)
+        self._ask_to_end()
         try:
             async with asyncio.timeout(self.spec.grace_s):
                 await asyncio.shield(self._task)
@@ -102,6 +105,11 @@ class Supervised:
     def signal(self, number: int) -> bool:
         """Send a signal to the process and all that it started; False when it does not run."""
         return bool(self.pid) and signal_group(self.pid, number)
+
+    def _ask_to_end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.pid:
+                os.kill(self.pid, signal.SIGTERM)
 
     async def _keep_running(self) -> None:
         pause = 0.0
@@ -147,7 +155,7 @@ class Supervised:
         pump = asyncio.create_task(self._pump(read_end))
         probing = asyncio.create_task(self._until_ready())
         if self._stopping.is_set():
-            self.signal(signal.SIGTERM)
+            self._ask_to_end()
         try:
             return await process.wait()
         finally:

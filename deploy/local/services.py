@@ -1,7 +1,8 @@
 """The table of services that the native stack runs: what each is called with, and how one sees that it is ready.
 
 In `argv` and `env`, names in braces are filled in: {port} and {index} of the process, {var} the data directory,
-{api_key} the development key, and a port of another service as {text_port}, {store_port}, {voice_port}.
+{api_key} the development key, and a port of another service as {text_port}, {store_port}, {voice_port},
+{livekit_port}.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from deploy.local.process import LONGEST_PAUSE_S
 
 REDIS = "redis"
 BRAIN = "brain"
+GATEWAYS_END, BRAINS_END, SERVERS_END = range(3)
+"""What is said to guests while a gateway drains, brains still have to answer, and servers have to carry."""
+LIVEKIT = "livekit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,8 @@ class Service:
     ready_path: str = "/readyz"
     stage: int = 1
     """A stage is started when every process of the one before is ready."""
+    ends: int = BRAINS_END
+    """Processes of the lowest number are ended first, all at once; the next when those are gone."""
     grace_s: float = 20.0
     longest_pause_s: float = LONGEST_PAUSE_S
     """Before it is started again when it has died."""
@@ -62,6 +68,7 @@ SERVICES: tuple[Service, ...] = (
         port_name="VOICE",
         port=8082,
         env={"BOTEL_VOICE_PORT": "{port}"},
+        ends=GATEWAYS_END,
         grace_s=30.0,
     ),
     Service(
@@ -70,10 +77,24 @@ SERVICES: tuple[Service, ...] = (
         port_name="TEXT",
         port=8080,
         env={"BOTEL_TEXT_PORT": "{port}"},
+        ends=GATEWAYS_END,
         grace_s=30.0,
     ),
 )
 """The real ones. Tests give a table of their own."""
+
+LIVEKIT_SERVICE = Service(
+    name=LIVEKIT,
+    argv=(sys.executable, "-m", "deploy.livekit", "serve", "--port", "{port}", "--data", "{var}"),
+    port_name="LIVEKIT",
+    port=7880,
+    ready_path="/",
+    stage=0,
+    ends=SERVERS_END,
+    # Asked to end it waits for guests to hang up; the gateways have ended their calls by then.
+    grace_s=3.0,
+)
+"""In the table where this machine has a server: see deploy.local.rooms."""
 
 EVERY_PROCESS: Mapping[str, str] = {
     "PYTHONUNBUFFERED": "1",

@@ -23,7 +23,7 @@ from deploy.local.ports import HOST, free_ports, is_free
 from deploy.local.probes import http_ready, redis_ready
 from deploy.local.process import Sink, Spec, State, Supervised
 from deploy.local.redis_server import RedisBinary, redis_command
-from deploy.local.services import BRAIN, EVERY_PROCESS, REDIS, SERVICES, Service
+from deploy.local.services import BRAIN, EVERY_PROCESS, REDIS, SERVERS_END, SERVICES, Service
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_BRAINS = 64
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 class Stack:
-    """An async context manager. `ports` maps REDIS, TEXT, STORE, VOICE to a fixed port; the rest is any free one."""
+    """An async context manager. `ports` maps REDIS, TEXT, STORE, VOICE, LIVEKIT to a fixed port; else a free one."""
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class Stack:
         self._on_change = on_change
         self._start_s = start_s
         self._processes: dict[str, Supervised] = {}
+        self._ends: dict[str, int] = {}
         self._ports: dict[str, int] = {}
         self._leash: Leash | None = None
         self._scaling = asyncio.Lock()
@@ -117,11 +118,10 @@ class Stack:
         await self.stop()
 
     async def stop(self) -> None:
-        """End everything: gateways first, brains with time to drain, Redis last."""
-        last = self._processes.get(REDIS)
-        await asyncio.gather(*(process.stop() for process in self._processes.values() if process is not last))
-        if last:
-            await last.stop()
+        """End everything: gateways first, then brains with time to drain, Redis and LiveKit last."""
+        for now in sorted(set(self._ends.values())):
+            ending = [process for name, process in self._processes.items() if self._ends[name] == now]
+            await asyncio.gather(*(process.stop() for process in ending))
         if self._leash:
             await asyncio.to_thread(self._leash.close)
 
@@ -173,7 +173,7 @@ class Stack:
         port = self._ports["REDIS"]
         argv = redis_command(binary, port=port, directory=data, durable=self._durable)
         env = {"PATH": os.defpath}
-        self._run(Spec(name=REDIS, argv=argv, env=env, cwd=data, probe=redis_ready(port), port=port))
+        self._run(SERVERS_END, Spec(name=REDIS, argv=argv, env=env, cwd=data, probe=redis_ready(port), port=port))
 
     def _start(self, service: Service, index: int) -> Supervised:
         port = self._ports[service.port_name] if service.port_name else free_ports(1)[0]
@@ -192,12 +192,13 @@ class Stack:
             grace_s=service.grace_s,
             longest_pause_s=service.longest_pause_s,
         )
-        return self._run(spec)
+        return self._run(service.ends, spec)
 
-    def _run(self, spec: Spec) -> Supervised:
+    def _run(self, ends: int, spec: Spec) -> Supervised:
         assert self._leash, "not entered"
         process = Supervised(spec, leash=self._leash, sink=self._sink, on_change=self._on_change)
         self._processes[spec.name] = process
+        self._ends[spec.name] = ends
         process.start()
         return process
 

@@ -26,6 +26,8 @@ class StackState(TypedDict):
     pid: int
     ready: bool
     redis: str
+    rooms: str
+    """The LiveKit server that is used, or why there is none."""
     text_url: str
     rows: list[RowState]
     error: str

@@ -13,10 +13,12 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from libs.contracts.errors import BotelError, Retry
-from libs.contracts.events import AnyEvent, MessageReceived, ToolCompleted, ToolRequested, Usage
+from libs.contracts.events import AnyEvent, CommandRequested, MessageReceived, ToolCompleted, ToolRequested, Usage
 from libs.contracts.turns import Grant
 
 T = TypeVar("T")
+JournalEvent = ToolRequested | ToolCompleted | CommandRequested
+"""What a run records of what it does."""
 
 
 class TurnStopped(BotelError):
@@ -61,11 +63,12 @@ class Turn(Protocol):
     def offset(self) -> int:
         """UTF-8 bytes of the reply yielded so far, the draft of an earlier run included."""
 
-    async def journal(self, event: ToolRequested | ToolCompleted) -> None:
-        """Record a tool call durably, once per event id, after all text yielded so far.
+    async def journal(self, event: JournalEvent) -> None:
+        """Record a tool call or a command durably, once per event id, after all text yielded so far.
 
-        Raises `TurnStopped` when this run no longer owns the turn, and for a `ToolRequested` of a cancelled turn
-        (the side effect must not begin). A `ToolCompleted` of a cancelled turn is kept: the effect has happened.
+        Raises `TurnStopped` when this run no longer owns the turn, and for a `ToolRequested` or a `CommandRequested`
+        of a cancelled turn (the side effect must not begin). A `ToolCompleted` of a cancelled turn is kept: the effect
+        has happened. A command is requested by its record: whoever follows the conversation has it from there.
         """
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:

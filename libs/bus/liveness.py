@@ -48,3 +48,25 @@ def next_look_ms(leases: Mapping[str, float], now_ms: float, longest_ms: float) 
     """How long until the next lease runs out if it is not renewed; `longest_ms` at most, and never at once."""
     ahead = [until - now_ms for until in leases.values() if until > now_ms]
     return max(1.0, min([longest_ms, *(wait + 1 for wait in ahead)]))
+
+
+class Sight:
+    """Whether whoever looks at leases regularly may judge by what it sees. Seconds; the server's clock may step.
+
+    A stalled Redis, or a step of its clock, lets every lease run out at once. Who notices that its own looks came late,
+    or that the clocks part, gives everybody the time of one lease to renew; so does who has just begun to look.
+    """
+
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._last: tuple[float, float] | None = None
+        self._blind_until = 0.0
+
+    def judges(self, now: float, server: float) -> bool:
+        """A look was answered at this time, of a clock that only goes on; and what the server's clock said."""
+        last, self._last = self._last, (now, server)
+        late_s = self._lease_s / 2
+        passed = now - last[0] if last else float("inf")
+        if last is None or passed > late_s or abs(server - last[1] - passed) > late_s:
+            self._blind_until = now + self._lease_s
+        return now >= self._blind_until

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from libs.bus.bus import Bus
 from libs.bus.effects import Effects
-from libs.bus.handler import Done, Handler, TurnStopped
+from libs.bus.handler import Done, Handler, JournalEvent, TurnStopped
 from libs.bus.insisting import PAUSE_S, insist
 from libs.bus.late import tell_late
 from libs.contracts.codec import encode
 from libs.contracts.errors import BotelError, BusFull
-from libs.contracts.events import AnyEvent, MessageReceived, ToolCompleted, ToolRequested
+from libs.contracts.events import AnyEvent, CommandRequested, MessageReceived, ToolCompleted
 from libs.contracts.keys import Keys
 from libs.contracts.turns import Grant
 
@@ -80,9 +80,9 @@ class Run:
     def offset(self) -> int:
         return len(self._text)
 
-    async def journal(self, event: ToolRequested | ToolCompleted) -> None:
+    async def journal(self, event: JournalEvent) -> None:
         """See `handler.Turn.journal`."""
-        begins = isinstance(event, ToolRequested)
+        begins = not isinstance(event, ToolCompleted)
         if self.stopped == "fenced" or (begins and self.stopped):
             raise TurnStopped(self.stopped)
         write = partial(self._journal_in_order, event, begins)
@@ -96,7 +96,7 @@ class Run:
         if self.stopped and task and task is self._task:
             task.cancel()  # recorded; but there is nothing left to go on for
 
-    async def _journal_in_order(self, event: ToolRequested | ToolCompleted, begins: bool) -> list[Any]:
+    async def _journal_in_order(self, event: JournalEvent, begins: bool) -> list[Any]:
         """After all text so far; `BusFull` when Redis had refused some of it: it is sent again first."""
         self._flush(force=True)
         reply: list[Any] = await self._journal(event, begins)
@@ -105,8 +105,9 @@ class Run:
             raise BusFull("words before the tool call have not landed")
         return reply
 
-    def _journal(self, event: ToolRequested | ToolCompleted, begins: bool) -> asyncio.Future[Any]:
+    def _journal(self, event: JournalEvent, begins: bool) -> asyncio.Future[Any]:
         conversation, keys = self._grant.conversation_id, self._keys
+        behind = self.offset if isinstance(event, CommandRequested) else event.draft_offset
         return self._bus.commands.call(
             "journal",
             [
@@ -122,7 +123,7 @@ class Run:
                 conversation,
                 encode(event),
                 self._bus.settings.dedup_s,
-                event.draft_offset,
+                behind,
                 "1" if begins else "",
                 self._bus.settings.max_chunk_stream,
             ],

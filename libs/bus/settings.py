@@ -34,6 +34,11 @@ class BusSettings(BaseSettings):
     """An entry read by a living brain and not claimed for so long is given to another."""
     run_cap_ms: int = Field(default=180_000, ge=1_000)
     """No turn runs longer."""
+    call_lease_ms: int = Field(default=2_000, ge=100, le=60_000)
+    """A voice gateway that was not heard of for so long does not answer its call any more: another is sent."""
+    call_renew_ms: int = Field(default=500, ge=20)
+    call_reserve_ms: int = Field(default=5_000, ge=100, le=60_000)
+    """How long a watchdog looks after such a call alone; an agent that has not come by then is sent once more."""
     dedup_s: int = Field(default=86_400, ge=60)
     """How long an id is remembered."""
     subscription_ms: int = Field(default=60_000, ge=1_000)

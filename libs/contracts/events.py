@@ -186,6 +186,8 @@ class CallEnded(Event, frozen=True, tag="call.ended"):
 class CommandRequested(Event, frozen=True, tag="command.requested"):
     command_id: str
     command: AnyCommand
+    call_id: str = ""
+    """The call that it is meant for; empty: whichever is on the line."""
 
 
 class CommandCompleted(Event, frozen=True, tag="command.completed"):

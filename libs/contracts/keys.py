@@ -15,6 +15,12 @@
     botel:{s}:heads            hash: `number epoch property` of retired conversations
     botel:{s}:leases           zset: worker by lease expiry
     botel:{s}:owned:<worker>   set: conversations a worker runs
+    botel:{s}:calls            zset: calls, by when somebody should look after them: the end of the lease, or of the
+                               reservation of a watchdog that does so already
+    botel:{s}:call:<call>      hash: h(older), ep(och; 0: not answered yet), tk (ticket), at (first answered), u(ntil)
+                               and ms of the lease; ru, rm, rt: until, ms and token of a watchdog's reservation;
+                               n (agents dispatched since nobody holds it), nt (token of the last); x: ended, kept with
+                               expiry for its epoch
     botel:{s}:cancels          stream, capped: the fast path of a cancel
     botel:{s}:dead             stream, capped: dead letters with their reason: k(ind) turn|entry|event, why, b(ody),
                                c, p(roperty), m (mailbox item), e(poch), a(ttempts), w(orker), tr(ied), of (entry)
@@ -48,6 +54,7 @@ class Keys:
         self.events = self.prefix + "events"
         self.heads = self.prefix + "heads"
         self.leases = self.prefix + "leases"
+        self.calls = self.prefix + "calls"
         self.cancels = self.prefix + "cancels"
         self.dead = self.prefix + "dead"
         self.dropped = self.prefix + "dropped"
@@ -78,6 +85,9 @@ class Keys:
 
     def owned(self, worker_id: str) -> str:
         return f"{self.prefix}owned:{worker_id}"
+
+    def call(self, call_id: str) -> str:
+        return f"{self.prefix}call:{call_id}"
 
     def seen(self, conversation_id: str, id_: str) -> str:
         return f"{self.prefix}seen:{conversation_id}:{id_}"

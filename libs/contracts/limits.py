@@ -21,3 +21,9 @@ MAX_ATTEMPTS = 5
 """Runs of one turn before it becomes a dead letter: it may be unlucky some times, and may not kill brains for ever."""
 MAX_CHUNK_STREAM = 10_000
 """Entries kept in a gateway's chunk stream; what is lost is healed from log and draft."""
+MAX_COMMAND_TEXT_BYTES = 2_000
+"""What a command says or why it is given: a minute of speech."""
+MAX_COMMAND_DETAIL_CHARS = 256
+"""Why a command could not be carried out."""
+MAX_PAUSE_S = 600
+"""A pause in a call: then the concierge asks whether the guest is still there."""

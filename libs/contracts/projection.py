@@ -4,6 +4,8 @@ The rules:
 - turns stand in the order they were accepted, each whole (message, tools, reply), although in the log they overlap;
 - a spoken reply is what was heard of it; what was generated counts only while nothing is known of the hearing;
 - a tool call is always paired with a result: one that was asked for and not answered says that the outcome is unknown;
+- a command that could not be carried out is told behind the reply of its turn; one that was is no news: the call showed
+  it, and one that is not answered yet may still be;
 - a summary stands in front, in place of the turns that it covers whole.
 """
 
@@ -14,9 +16,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from libs.contracts.commands import AnyCommand, HangUp, Pause, Resume, Say, Show, Transfer
 from libs.contracts.events import (
     AnyEvent,
     Channel,
+    CommandCompleted,
+    CommandRequested,
     MessageReceived,
     ReplyGenerated,
     ReplyHeard,
@@ -36,6 +41,8 @@ class Role(enum.StrEnum):
     CONCIERGE = "concierge"
     TOOL = "tool"
     SUMMARY = "summary"
+    NOTE = "note"
+    """Nobody said it: what became of something that was promised."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,7 +67,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _Turn:
     """The events of one turn, gathered."""
 
-    __slots__ = ("completed", "generated", "heard", "last", "message", "requested")
+    __slots__ = ("answers", "commands", "completed", "generated", "heard", "last", "message", "requested")
 
     def __init__(self) -> None:
         self.message: MessageReceived | None = None
@@ -68,6 +75,8 @@ class _Turn:
         self.completed: dict[str, ToolCompleted] = {}
         self.generated: ReplyGenerated | None = None
         self.heard: ReplyHeard | None = None
+        self.commands: dict[str, CommandRequested] = {}
+        self.answers: dict[str, CommandCompleted] = {}
         self.last = 0
 
 
@@ -82,6 +91,8 @@ def project(events: Iterable[AnyEvent], *, upto_turn: str = "") -> list[Message]
     for event in events:
         if isinstance(event, SummaryWritten):
             summary = event
+        elif isinstance(event, CommandCompleted):
+            _answer(turns, event)
         else:
             _gather(turns, event)
     out: list[Message] = []
@@ -96,8 +107,19 @@ def project(events: Iterable[AnyEvent], *, upto_turn: str = "") -> list[Message]
     return out
 
 
+_OF_A_TURN = (MessageReceived, ToolRequested, ToolCompleted, ReplyGenerated, ReplyHeard, CommandRequested)
+
+
+def _answer(turns: dict[str, _Turn], done: CommandCompleted) -> None:
+    """Put a command's answer to its request, whichever turn that belongs to; the first answer counts."""
+    for turn in turns.values():
+        if done.command_id in turn.commands:
+            turn.answers.setdefault(done.command_id, done)
+            turn.last = max(turn.last, done.number)
+
+
 def _gather(turns: dict[str, _Turn], event: AnyEvent) -> None:
-    if not isinstance(event, MessageReceived | ToolRequested | ToolCompleted | ReplyGenerated | ReplyHeard):
+    if not isinstance(event, _OF_A_TURN):
         return
     turn = turns.setdefault(event.turn_id or event.id, _Turn())
     turn.last = max(turn.last, event.number)
@@ -112,6 +134,8 @@ def _gather(turns: dict[str, _Turn], event: AnyEvent) -> None:
             turn.generated = event
         case ReplyHeard():
             turn.heard = event
+        case CommandRequested():
+            turn.commands.setdefault(event.command_id, event)
 
 
 def _messages(turn: _Turn, *, own: bool) -> list[Message]:
@@ -122,7 +146,38 @@ def _messages(turn: _Turn, *, own: bool) -> list[Message]:
     reply = None if own else _reply(turn)
     if reply:
         out.append(reply)
+    failed = (done for done in turn.answers.values() if not done.ok)
+    out.extend(_note(turn.commands[done.command_id], done) for done in failed)
     return out
+
+
+def _note(request: CommandRequested, done: CommandCompleted) -> Message:
+    why = f" ({done.detail})" if done.detail else ""
+    return Message(
+        role=Role.NOTE,
+        text=f"{_wish(request.command)} was not possible{why}",
+        number=done.number,
+        time_ms=done.time_ms,
+        channel=done.channel,
+        turn_id=request.turn_id,
+        ok=False,
+    )
+
+
+def _wish(command: AnyCommand) -> str:
+    match command:
+        case Transfer():
+            return f"putting the guest through to {command.to}"
+        case HangUp():
+            return "ending the call"
+        case Pause():
+            return "pausing the call"
+        case Resume():
+            return "resuming the call"
+        case Say():
+            return "saying something in the call"
+        case Show():
+            return "showing a card"
 
 
 def _calls(turn: _Turn) -> list[ToolRequested | ToolCompleted]:

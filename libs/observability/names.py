@@ -73,7 +73,24 @@ STORE_RETIRED = "botel_store_retired_total"
 
 # The voice gateway.
 CALLS = "botel_voice_calls"
+SPEECH_PROVIDER_CHANGES = "botel_speech_provider_changes_total"
+"""A speech provider failed or was seen to work again. Labels: part (stt, tts), provider, outcome (failed, back)."""
+
+# The voice gateway's watchdog of calls in rooms (services.voice_gateway.watchdog).
+WATCHDOG_LEASES_LOST = "botel_watchdog_leases_lost_total"
+"""Calls that it found without a gateway."""
+WATCHDOG_TAKEOVERS = "botel_watchdog_takeovers_total"
+"""Agents that it sent to such calls."""
+WATCHDOG_CALLS_ENDED = "botel_watchdog_calls_ended_total"
+"""Label why: guest-gone, given-up."""
 
 # The HTTP services. Label route is the template, never the path.
 HTTP_REQUESTS = "botel_http_request_seconds"
 HTTP_STREAMS = "botel_http_open_streams"
+
+# Voice sessions (in the text gateway).
+VOICE_SESSIONS = "botel_voice_sessions_total"
+"""Label outcome: opened, rejoined, or the code of the error."""
+VOICE_WEBHOOKS = "botel_voice_webhooks_total"
+"""Labels event: participant_joined, room_finished, other; outcome: recorded, ignored, foreign, unknown, or the code of
+the error."""

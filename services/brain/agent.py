@@ -22,6 +22,7 @@ from langgraph.pregel import Pregel
 
 from libs.contracts.errors import BotelError
 from services.brain import journal
+from services.brain.call_tools import CALL_TOOLS, InCall
 from services.brain.domain.calls import canonical
 from services.brain.prompt import SYSTEM_PROMPT
 from services.brain.tools import TOOLS, Journalled
@@ -63,9 +64,9 @@ class OwnAgent:
     def __init__(self, model: BaseChatModel, *, tool_timeout_s: float = 8.0, tools: Sequence[BaseTool] = TOOLS) -> None:
         self._graph = create_agent(
             model,
-            list(tools),
+            [*tools, *CALL_TOOLS],
             system_prompt=SYSTEM_PROMPT,
-            middleware=[Journalled(tool_timeout_s)],
+            middleware=[Journalled(tool_timeout_s), InCall()],
             context_schema=TurnContext,
         )
 

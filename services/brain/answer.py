@@ -50,8 +50,9 @@ class Concierge:
         clock: Callable[[], datetime] = wall_clock,
         tool_timeout_s: float = 8.0,
         earlier: EarlierEvents | None = None,
+        desks: tuple[str, ...] = (),
     ) -> None:
-        self._agent, self._pms, self._clock = agent, pms, clock
+        self._agent, self._pms, self._clock, self._desks = agent, pms, clock, desks
         self._model_name = model_name
         self._tool_timeout_s = tool_timeout_s
         self._earlier = earlier
@@ -87,7 +88,7 @@ class Concierge:
 
     async def _prepare(self, turn: Turn) -> tuple[TurnContext, list[AnyMessage]]:
         """What the agent is told: the repaired conversation, the situation, and what an earlier run left behind."""
-        context = context_of(turn, self._pms, self._clock, await self._local_time(turn))
+        context = context_of(turn, self._pms, self._clock, await self._local_time(turn), self._desks)
         settled = await journal.settle(context, turn.events, EFFECTS, self._tool_timeout_s)
         events: Sequence[AnyEvent] = [*turn.events, *settled] if settled else turn.events
         if turn.grant.attempt > 1 or settled:
@@ -97,9 +98,9 @@ class Concierge:
             events = [*await self._earlier.before(message.property_id, conversation, turn.events), *events]
         messages = messages_of(events, context.turn_id, mark_all=self._agent.marks_all)
         if self._agent.marks_all:
-            voice = turn.message.channel is Channel.VOICE
             news = untold(events, context.turn_id, BINDING)
-            messages.insert(_own_line(messages), situation(context.now, turn.context, voice=voice, untold=news))
+            now = situation(context.now, turn.context, voice=context.by_voice, untold=news, desks=self._desks)
+            messages.insert(_own_line(messages), now)
         if turn.grant.draft:
             messages += going_on(turn.grant.draft)
         return context, messages

@@ -110,6 +110,7 @@ async def concierge_of(
             clock=wall_clock,
             tool_timeout_s=brain.tool_timeout_s,
             earlier=earlier,
+            desks=brain.desk_names(),
         )
     finally:
         await http.aclose()

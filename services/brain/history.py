@@ -13,8 +13,10 @@ from libs.contracts.events import AnyEvent, Channel, ToolCompleted
 from libs.contracts.projection import Message, Role, project
 from services.brain.domain import marks
 from services.brain.offline.dialogue import CONTINUE
+from services.brain.turn_context import CALL
 
 MAX_HISTORY_CHARS = 48_000
+_NOT_THE_GUEST = frozenset({"property_id", CALL})
 CUT_TURNS = 20
 """Old turns go this many at once: a history that loses one line per turn is not found in a prompt cache."""
 
@@ -28,38 +30,47 @@ def messages_of(events: Sequence[AnyEvent], turn_id: str, *, mark_all: bool = Tr
     lines = _recent(project(events, upto_turn=turn_id))
     own = next((line.channel for line in reversed(lines) if line.turn_id == turn_id and line.role is Role.GUEST), None)
     out: list[AnyMessage] = []
-    note = ""
+    notes: list[str] = []
     for line in lines:
         match line.role:
             case Role.GUEST:
-                plain = not mark_all and line.channel is own and not note
+                plain = not mark_all and line.channel is own and not notes
                 by_text = line.channel is not Channel.VOICE
-                out.append(HumanMessage(line.text if plain else marks.mark(line.text, by_text=by_text, note=note)))
-                note = ""
+                out.append(HumanMessage(line.text if plain else marks.mark(line.text, by_text=by_text, notes=notes)))
+                notes = []
             case Role.TOOL:
                 out.extend(_call(line))
             case Role.CONCIERGE:
                 if line.text.strip():
                     out.append(AIMessage(line.text))
                 if line.interrupted:
-                    note = marks.CUT_OFF if line.text.strip() else marks.UNHEARD
+                    notes.append(marks.CUT_OFF if line.text.strip() else marks.UNHEARD)
+            case Role.NOTE:
+                notes.append(line.text)
             case Role.SUMMARY:
                 out.append(SystemMessage(f"Summary of the conversation before: {line.text}"))
     return out
 
 
 def situation(
-    now: datetime, context: Mapping[str, str], *, voice: bool, untold: Sequence[ToolCompleted] = ()
+    now: datetime,
+    context: Mapping[str, str],
+    *,
+    voice: bool,
+    untold: Sequence[ToolCompleted] = (),
+    desks: Sequence[str] = (),
 ) -> SystemMessage:
     """What changes from turn to turn, for the end of the prompt: a provider caches only what stands before it.
 
-    `untold`: calls that the guest has not heard of.
+    `untold`: calls that the guest has not heard of. `desks`: whom a caller can be put through to.
     """
     lines = [f"Hotel time: {now:%Y-%m-%d %H:%M} ({now:%A})."]
-    known = {name: value for name, value in context.items() if name != "property_id" and value}
+    known = {name: value for name, value in context.items() if name not in _NOT_THE_GUEST and value}
     if known:
         lines.append("Known about the guest: " + "; ".join(f"{name} = {value}" for name, value in known.items()) + ".")
     lines.append("Answer for the ear." if voice else "Answer in writing.")
+    if context.get(CALL):
+        lines.append(marks.in_call(desks if voice else (), voice=voice))
     lines += [marks.tell(call.name, call.arguments) for call in untold]
     return SystemMessage("\n".join(lines))
 

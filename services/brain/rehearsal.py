@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from libs.bus.handler import Done, Handler, TurnStopped
+from libs.bus.handler import Done, Handler, JournalEvent, TurnStopped
 from libs.contracts.events import (
     AnyEvent,
     Author,
@@ -20,9 +20,9 @@ from libs.contracts.events import (
     ReplyHeard,
     ReplyStatus,
     ToolCompleted,
-    ToolRequested,
 )
 from libs.contracts.turns import Grant, MailboxItem, Verdict
+from services.brain.turn_context import CALL
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class RehearsedTurn:
         self._effects: set[asyncio.Task[Any]] = set()
         self.text = grant.draft
         self.cancelled = False
-        self.journalled: list[ToolRequested | ToolCompleted] = []
+        self.journalled: list[JournalEvent] = []
 
     @property
     def grant(self) -> Grant:
@@ -59,9 +59,9 @@ class RehearsedTurn:
     def offset(self) -> int:
         return len(self.text.encode())
 
-    async def journal(self, event: ToolRequested | ToolCompleted) -> None:
+    async def journal(self, event: JournalEvent) -> None:
         """Record once per event id; refuses to begin a side effect of a cancelled turn."""
-        if self.cancelled and isinstance(event, ToolRequested):
+        if self.cancelled and not isinstance(event, ToolCompleted):
             raise TurnStopped("cancelled")
         if all(known.id != event.id for known in self.log):
             numbered = msgspec.structs.replace(event, number=len(self.log) + 1)
@@ -104,10 +104,16 @@ class Rehearsal:
         customer_id: str = "",
         reservation_id: str = "",
         conversation_id: str = "conv-rehearsal",
+        call_id: str = "",
     ) -> None:
-        self._handler, self._property, self._conversation = handler, property_id, conversation_id
+        self.handler, self._property, self._conversation = handler, property_id, conversation_id
         self._turns = 0
-        context = {"property_id": property_id, "customer_id": customer_id, "reservation_id": reservation_id}
+        context = {
+            "property_id": property_id,
+            "customer_id": customer_id,
+            "reservation_id": reservation_id,
+            CALL: call_id,
+        }
         self.context = {name: value for name, value in context.items() if value}
         opened = ConversationOpened(
             id=f"{conversation_id}.opened",
@@ -158,7 +164,7 @@ class Rehearsal:
     async def say(self, text: str, channel: Channel = Channel.VOICE) -> str:
         """A whole turn; the reply, which counts as heard to its end."""
         turn = self.accept(text, channel)
-        done = await turn.run(self._handler)
+        done = await turn.run(self.handler)
         self.commit(turn, ReplyStatus.FAILED if done.failed else ReplyStatus.FINISHED, done)
         return turn.text
 

@@ -107,6 +107,11 @@ def settled(made: Offer | Booking) -> str:
     return booking(made) if isinstance(made, Booking) else offer(made)
 
 
+def requested(what: str) -> str:
+    """A command that is carried out when the reply has been heard."""
+    return _json({"requested": True, "next": what})
+
+
 def refusal(error: PmsError) -> str:
     """A typed error as advice."""
     reason = {"reason": error.reason} if isinstance(error, NotAvailable) else {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.brain.domain.desks import parse_desks
 
 
 class ModelKind(enum.StrEnum):
@@ -63,8 +65,19 @@ class BrainSettings(BaseSettings):
     """Its API keys: `property:key,...`."""
     store_timeout_s: float = Field(default=0.5, gt=0)
     """A turn waits no longer for it."""
+    desks: str = "reception"
+    """Whom a caller can be put through to, by name, comma separated; '': nobody. The voice gateway knows their numbers
+    (BOTEL_CALL_DESKS)."""
     hotel_path: Path = Field(default=Path("var/hotel.sqlite3"), validation_alias="BOTEL_HOTEL_PATH")
     """The sample hotel's file, made at the first start; one that is there is used as it is."""
     pms_latency_s: float = Field(default=0.0, ge=0, le=30)
     """What a write to the sample hotel takes: half of it before the hotel has it, half after. Below the tools' timeout,
     or their outcome is looked up."""
+
+    @field_validator("desks")
+    @classmethod
+    def _names(cls, text: str) -> str:
+        return ",".join(parse_desks(text))
+
+    def desk_names(self) -> tuple[str, ...]:
+        return parse_desks(self.desks)

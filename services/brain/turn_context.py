@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from libs.bus.handler import Turn
-from libs.contracts.events import AnyEvent, ConversationOpened, ToolCompleted
+from libs.contracts.events import AnyEvent, Channel, ConversationOpened, ToolCompleted
 from services.brain.domain.calls import canonical, idempotency_key
 from services.brain.domain.hotel import Reservation
 from services.brain.ports import NotPermitted, Pms
 
 FIND_RESERVATION = "find_reservation"
+CALL = "call"
+"""The context field that a voice gateway sets while the guest is on the line: the id of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class TurnContext:
     reservation_id: str = ""
     verified_code: str = ""
     """A reservation that the guest has proved with code and name in this conversation."""
+    desks: tuple[str, ...] = ()
+    """Whom a caller can be put through to, by name."""
     done: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Results of this turn's completed calls in an earlier run, by tool and canonical arguments."""
     unknown: set[tuple[str, str]] = field(default_factory=set)
@@ -45,6 +49,16 @@ class TurnContext:
     @property
     def turn_id(self) -> str:
         return self.turn.grant.item.turn_id
+
+    @property
+    def call_id(self) -> str:
+        """The call that the guest is in; '' for none."""
+        return self.turn.context.get(CALL, "")
+
+    @property
+    def by_voice(self) -> bool:
+        """Whether the turn was spoken."""
+        return self.turn.message.channel is Channel.VOICE
 
     def key(self, tool: str, arguments: Mapping[str, object]) -> str:
         """Idempotency key of a side effect of this turn."""
@@ -65,7 +79,9 @@ class TurnContext:
         raise NotPermitted("It is not known who the guest is: ask for the reservation code and the last name.")
 
 
-def context_of(turn: Turn, pms: Pms, clock: Callable[[], datetime], now: datetime) -> TurnContext:
+def context_of(
+    turn: Turn, pms: Pms, clock: Callable[[], datetime], now: datetime, desks: tuple[str, ...] = ()
+) -> TurnContext:
     """The context of a turn, from its conversation's data and log."""
     opened = next((event for event in turn.events if isinstance(event, ConversationOpened)), None)
     return TurnContext(
@@ -76,6 +92,7 @@ def context_of(turn: Turn, pms: Pms, clock: Callable[[], datetime], now: datetim
         customer_id=turn.context.get("customer_id") or (opened.customer_id if opened else ""),
         reservation_id=turn.context.get("reservation_id") or (opened.reservation_id if opened else ""),
         verified_code=verified_code(turn.events),
+        desks=desks,
     )
 
 

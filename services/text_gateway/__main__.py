@@ -1,4 +1,4 @@
-"""`python -m services.text_gateway`: the text channel over HTTP."""
+"""`python -m services.text_gateway`: the text channel and voice sessions over HTTP."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from libs import process
 from libs.bus.settings import BusSettings
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
+from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.serve import stop_on_signals
 from services.text_gateway.app import run
-from services.text_gateway.settings import TextSettings
+from services.text_gateway.settings import TextSettings, VoiceSessionSettings
 
 
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure(ObservabilitySettings(), service="text_gateway")
     with stop_on_signals() as stop:
-        await run(TextSettings(), BusSettings(), ApiKeySettings(), stop)
+        await run(
+            TextSettings(),
+            BusSettings(),
+            ApiKeySettings(),
+            stop,
+            room_settings=RoomSettings(),
+            session_settings=VoiceSessionSettings(),
+        )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.bus.bus import Bus, new_id
+from libs.bus.calls import Calls as BusCalls
 from libs.bus.conversations import Conversations as BusConversations
 from libs.bus.feed import Feed as BusFeed
 from libs.bus.settings import BusSettings
@@ -21,13 +23,19 @@ from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
 from libs.process import settle
+from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
 from libs.web.application import new_application
 from libs.web.serve import serve
 from services.text_gateway.http.api import Desk, router
 from services.text_gateway.http.streams import StreamSlots
-from services.text_gateway.ports import Conversations, Feed
-from services.text_gateway.settings import TextSettings
+from services.text_gateway.http.voice import VoiceDesk, voice_router
+from services.text_gateway.livekit_rooms import LiveKitRooms
+from services.text_gateway.no_rooms import NoRooms
+from services.text_gateway.ports import Calls, Conversations, Feed, Rooms
+from services.text_gateway.room_reports import RoomReports
+from services.text_gateway.sessions import Sessions
+from services.text_gateway.settings import TextSettings, VoiceSessionSettings
 from services.text_gateway.turns import Turns
 
 
@@ -37,13 +45,21 @@ async def run(
     key_settings: ApiKeySettings,
     stop: asyncio.Event,
     on_bound: Callable[[int], None] | None = None,
+    *,
+    room_settings: RoomSettings | None = None,
+    session_settings: VoiceSessionSettings | None = None,
 ) -> None:
-    """Serve until `stop`. `ConfigurationError` for keys that cannot be served with, `OSError` for a port taken."""
+    """Serve until `stop`; without rooms when they are not configured. Whether LiveKit is up is no part of readiness.
+
+    `ConfigurationError` for keys that cannot be served with, `OSError` for a port taken.
+    """
+    session_settings = session_settings or VoiceSessionSettings()
     api_keys = load_api_keys(key_settings, settings.host)
     registry = process_registry("text_gateway", RELEASE)
     async with (
         Bus(bus_settings, BusMetrics(registry), "text-gateway") as bus,
         BusFeed(bus, new_id("text")) as feed,
+        _rooms(room_settings, session_settings) as rooms,
     ):
 
         async def feeding() -> None:
@@ -51,7 +67,9 @@ async def run(
                 raise BusUnavailable("the feed has stopped")
 
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
-        app = build(settings, api_keys, BusConversations(bus), feed, health, registry, stop)
+        conversations = BusConversations(bus)
+        app = build(settings, api_keys, conversations, feed, health, registry, stop)
+        add_voice(app, conversations, rooms, BusCalls(bus), registry, session_settings)
         settle()
         await serve(
             app,
@@ -96,6 +114,42 @@ def build(
     app.state.desk = Desk(conversations, feed, turns, slots, heartbeat_s=settings.heartbeat_s, closing=closing)
     app.include_router(router)
     return app
+
+
+def add_voice(
+    app: FastAPI,
+    conversations: Conversations,
+    rooms: Rooms,
+    calls: Calls,
+    registry: CollectorRegistry,
+    settings: VoiceSessionSettings,
+) -> None:
+    """Voice sessions and LiveKit's webhook."""
+    opened = Counter(names.VOICE_SESSIONS, "Voice sessions asked for, by outcome", ["outcome"], registry=registry)
+    reported = Counter(
+        names.VOICE_WEBHOOKS, "LiveKit's webhooks, by event and outcome", ["event", "outcome"], registry=registry
+    )
+    sessions = Sessions(
+        conversations, rooms, calls, now_ms=_now_ms, new_id=new_id, count=lambda outcome: opened.labels(outcome).inc()
+    )
+    reports = RoomReports(
+        conversations,
+        rooms,
+        calls,
+        now_ms=_now_ms,
+        count=lambda event, outcome: reported.labels(event, outcome).inc(),
+    )
+    app.state.voice_desk = VoiceDesk(sessions, reports, max_webhook_bytes=settings.max_webhook_bytes)
+    app.include_router(voice_router)
+
+
+@contextlib.asynccontextmanager
+async def _rooms(where: RoomSettings | None, settings: VoiceSessionSettings) -> AsyncIterator[Rooms]:
+    if where is None or not where.configured:
+        yield NoRooms()
+        return
+    async with LiveKitRooms(where, settings, now_ms=_now_ms) as rooms:
+        yield rooms
 
 
 def _now_ms() -> int:

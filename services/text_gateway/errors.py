@@ -51,4 +51,40 @@ class ReplyFailed(WebError):
 class VoiceNotConfigured(WebError):
     code = "voice-not-configured"
     status = 503
+    retry_after_s = 60
     advice = "Voice sessions need LiveKit: set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
+
+
+class RoomsUnavailable(WebError):
+    """LiveKit is down, slow or broken. Nothing was opened."""
+
+    code = "rooms-unavailable"
+    status = 503
+    retry_after_s = 2
+    retry = Retry.LATER
+    advice = "LiveKit does not answer: try again in a moment, or write instead."
+
+
+class RoomsRefused(WebError):
+    """Nothing was opened, and nothing will be before somebody corrects the key."""
+
+    code = "rooms-refused"
+    status = 503
+    retry_after_s = 60
+    advice = "LiveKit refuses the key: correct LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
+
+
+class WebhookDeferred(WebError):
+    """LiveKit tries five times, as far apart as it is asked to: twenty seconds outlast a failover of Redis."""
+
+    code = "webhook-deferred"
+    status = 503
+    retry_after_s = 5
+    retry = Retry.LATER
+    advice = "This cannot be recorded now: send it again."
+
+
+class BadSignature(WebError):
+    code = "bad-signature"
+    status = 401
+    advice = "The webhook is not signed with this server's LIVEKIT_API_KEY and LIVEKIT_API_SECRET."

@@ -26,3 +26,21 @@ class TextSettings(BaseSettings):
     """A client that reads nothing of what it is sent for so long is cut off; it resumes where it was."""
     grace_s: int = Field(default=20, ge=0)
     """How long replies may take to finish when the process is asked to stop."""
+
+
+class VoiceSessionSettings(BaseSettings):
+    """Environment: BOTEL_SESSION_*. Where LiveKit is: `libs.rooms.RoomSettings`."""
+
+    model_config = SettingsConfigDict(env_prefix="BOTEL_SESSION_", frozen=True, extra="ignore")
+
+    token_ttl_s: int = Field(default=600, ge=10, le=3_600)
+    """How long a token opens its room. A call may last longer."""
+    empty_timeout_s: int = Field(default=60, ge=1)
+    """A room that nobody has entered is closed after so long."""
+    departure_timeout_s: int = Field(default=60, ge=1)
+    """A room that the last person has left is closed after so long: until then they come back into the same call."""
+    max_participants: int = Field(default=4, ge=2)
+    """People in a room. Agents are not counted."""
+    timeout_s: float = Field(default=2.0, gt=0)
+    """How long LiveKit may take to answer before a session is refused."""
+    max_webhook_bytes: int = Field(default=65_536, ge=1_024)

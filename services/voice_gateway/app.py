@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from libs.bus.bus import Bus, new_id
+from libs.bus.calls import Calls
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
@@ -29,8 +30,11 @@ from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
 from services.voice_gateway.ports import VoiceUnavailable
+from services.voice_gateway.room_service import LiveKitRooms
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
+from services.voice_gateway.speech.metrics import SpeechMetrics
 from services.voice_gateway.speech.providers import SpeechFactory
+from services.voice_gateway.watchdog import Watchdog, WatchdogMetrics, WatchdogSettings
 from services.voice_gateway.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -50,7 +54,7 @@ async def run(
     registry = process_registry("voice_gateway", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        speech = SpeechFactory(speech_settings, http)
+        speech = SpeechFactory(speech_settings, http, SpeechMetrics(registry))
         stack.callback(speech.close)
         await asyncio.to_thread(speech.warm)
         bus = await stack.enter_async_context(Bus(bus_settings, BusMetrics(registry), "voice-gateway"))
@@ -58,7 +62,7 @@ async def run(
         exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
         door = Door(exchange, speech, gateway, call, new_id)
         lag = LoopLag(registry)
-        worker = Worker(rooms, gateway, lag) if rooms.configured else None
+        worker = Worker(rooms, gateway, Calls(bus), lag) if rooms.configured else None
         health = _health(registry, bus, feed, door, worker)
         side = [asyncio.create_task(lag.run(), name="loop-lag")]
         if watch.health_port not in (0, gateway.port):
@@ -69,6 +73,8 @@ async def run(
         stack.push_async_callback(_end, side)
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
+            watchdog = await _watchdog(stack, rooms, bus, registry)
+            side.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         runner = await _serve(gateway, door, health)
         stack.push_async_callback(runner.cleanup)
         settle()
@@ -79,6 +85,14 @@ async def run(
         health.drain()
         _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
         await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
+
+
+async def _watchdog(
+    stack: contextlib.AsyncExitStack, rooms: RoomSettings, bus: Bus, registry: CollectorRegistry
+) -> Watchdog:
+    settings = WatchdogSettings()
+    service = await stack.enter_async_context(LiveKitRooms(rooms, timeout_s=settings.timeout_s))
+    return Watchdog(Calls(bus), service, Conversations(bus), settings, WatchdogMetrics(registry), now_ms=_now_ms)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
@@ -106,7 +120,8 @@ def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door, worke
     Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(
         lambda: door.calls + (worker.calls if worker else 0)
     )
-    return Health(registry, {"redis": bus.ping, "feed": feeding, "lines": door.check})
+    checks = {"redis": bus.ping, "feed": feeding, "lines": door.check}
+    return Health(registry, {**checks, "rooms": worker.check} if worker else checks)
 
 
 def _check_loopback(host: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from libs.bus.conversations import Conversations
@@ -27,21 +26,20 @@ from libs.contracts.errors import (
 from libs.contracts.events import (
     AnyEvent,
     Author,
-    CallEnded,
     CallQuality,
-    CallStarted,
     Channel,
     ConversationOpened,
     Event,
     MessageReceived,
-    ReplyHeard,
 )
 from libs.contracts.ids import check_external_id, check_id
 from libs.contracts.limits import MAX_MESSAGE_BYTES
-from services.voice_gateway.ports import CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
+from services.voice_gateway.bus_commands import Commands
+from services.voice_gateway.bus_following import Following
+from services.voice_gateway.bus_records import Records
+from services.voice_gateway.bus_unheard import LOOK_BACK, answer_to, unheard_in
+from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
 
-_log = logging.getLogger(__name__)
-_AGAIN_S = 0.5
 _APPEND_ATTEMPTS = 3
 _REFUSALS = (ConversationBusy, Overloaded, TooLarge, TurnCancelled, UnknownConversation)
 """Nothing was written of the turn."""
@@ -109,9 +107,14 @@ class BusLink:
         *,
         now_ms: Callable[[], int],
     ) -> None:
-        self._conversations, self._feed, self._subscription = conversations, feed, subscription
-        self._property, self._conversation = subscription.property_id, subscription.conversation_id
+        self._conversations, self._feed, self._gateway = conversations, feed, feed.gateway_id
         self._now_ms = now_ms
+        self._left: dict[str, MessageReceived] = {}
+        """Questions that another gateway asked, and that are answered here."""
+        self._property, self._conversation = subscription.property_id, subscription.conversation_id
+        self._records = Records(self._property, self._conversation, feed.gateway_id, now_ms)
+        self._before = subscription.number
+        """The last event before this gateway had the call."""
         self._asked: dict[str, _Answer] = {}
         self._refused: set[str] = set()
         """Turns that the bus did not take: nothing is told of them."""
@@ -120,7 +123,8 @@ class BusLink:
         self._mine: set[str] = set()
         """Ids of turns and events of this call."""
         self._others: asyncio.Queue[AnyEvent | None] = asyncio.Queue(maxsize=256)
-        self._listening = asyncio.create_task(self._listen(), name=f"call {self._conversation}")
+        self._commands = Commands()
+        self._following = Following(feed, subscription, self._sort, self._break)
 
     @property
     def conversation_id(self) -> str:
@@ -128,13 +132,52 @@ class BusLink:
 
     async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         """See `ports.BrainLink.ask`. `BusUnavailable` at once when the line is broken."""
+        if left := self._left.get(turn.turn_id):
+            async for piece in self._answer_again(left):
+                yield piece
+            return
+        async with contextlib.aclosing(self._converse(self._records.spoken(turn), deadline_ms)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
+        """See `ports.BrainLink.write`. `BusUnavailable` at once when the line is broken."""
+        async with contextlib.aclosing(self._converse(self._records.written(turn_id, text))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+        """See `ports.BrainLink.unheard`."""
+        after = max(0, self._before - LOOK_BACK)
+        before = await self._conversations.read(self._property, self._conversation, after=after)
+        left = unheard_in(before.events, now_ms=self._now_ms(), within_ms=within_ms)
+        if left is None:
+            return None
+        self._left[left.turn_id] = left
+        self._mine.add(left.turn_id)
+        return left.turn_id, left.text
+
+    async def _answer_again(self, turn: MessageReceived) -> AsyncGenerator[ReplyPiece, None]:
+        answer = _Answer()
+        async with contextlib.aclosing(answer_to(turn, self._conversations, self._feed)) as items:
+            async for item in items:
+                if isinstance(item, Piece):
+                    answer.offer(item)
+                else:
+                    answer.offer(Piece(turn_id=item.turn_id, offset=0, text=item.text, end=item.status))
+                while not answer.pieces.empty():
+                    piece = answer.pieces.get_nowait()
+                    assert isinstance(piece, ReplyPiece)
+                    yield piece
+
+    async def _converse(self, message: MessageReceived, deadline_ms: int = 0) -> AsyncGenerator[ReplyPiece, None]:
         if self._broken:
-            self._refused.add(turn.turn_id)
+            self._refused.add(message.turn_id)
             raise BusUnavailable(self._broken)
-        answer = self._asked[turn.turn_id] = _Answer()
-        self._mine.add(turn.turn_id)
+        answer = self._asked[message.turn_id] = _Answer()
+        self._mine.add(message.turn_id)
         try:
-            await self._accept(turn, deadline_ms)
+            await self._accept(message, deadline_ms)
             while True:
                 piece = await answer.pieces.get()
                 if isinstance(piece, BotelError):
@@ -143,27 +186,15 @@ class BusLink:
                 if piece.end:
                     return
         finally:
-            del self._asked[turn.turn_id]
+            del self._asked[message.turn_id]
 
-    async def _accept(self, turn: SpokenTurn, deadline_ms: int) -> None:
-        message = MessageReceived(
-            id=f"{turn.turn_id}.message",
-            time_ms=self._now_ms(),
-            property_id=self._property,
-            conversation_id=self._conversation,
-            author=Author.GUEST,
-            channel=Channel.VOICE,
-            turn_id=turn.turn_id,
-            text=turn.text,
-            confidence=turn.confidence,
-            speech=turn.speech,
-        )
+    async def _accept(self, message: MessageReceived, deadline_ms: int) -> None:
         try:
-            if len(turn.text.encode()) > MAX_MESSAGE_BYTES:
+            if len(message.text.encode()) > MAX_MESSAGE_BYTES:
                 raise TooLarge(f"{MAX_MESSAGE_BYTES} bytes at most")
-            await self._conversations.accept(message, deadline_ms=deadline_ms, gateway_id=self._feed.gateway_id)
+            await self._conversations.accept(message, deadline_ms=deadline_ms, gateway_id=self._gateway)
         except _REFUSALS:
-            self._refused.add(turn.turn_id)
+            self._refused.add(message.turn_id)
             raise
 
     async def cancel(self, turn_id: str) -> None:
@@ -176,66 +207,42 @@ class BusLink:
         """See `ports.BrainLink.heard`."""
         if report.turn_id in self._refused:
             return
-        await self._append(
-            ReplyHeard(
-                id=f"{report.turn_id}.heard",
-                time_ms=self._now_ms(),
-                property_id=self._property,
-                conversation_id=self._conversation,
-                author=Author.SYSTEM,
-                channel=Channel.VOICE,
-                turn_id=report.turn_id,
-                text=report.text,
-                complete=report.complete,
-                heard_ms=report.heard_ms,
-                timings=report.timings,
-            )
-        )
+        await self._append(self._records.heard(report))
 
     async def call_started(self, call_id: str) -> None:
-        """Record that the guest is on the line."""
-        await self._append(
-            CallStarted(
-                id=f"{call_id}.started",
-                time_ms=self._now_ms(),
-                property_id=self._property,
-                conversation_id=self._conversation,
-                author=Author.SYSTEM,
-                channel=Channel.VOICE,
-                gateway_id=self._feed.gateway_id,
-                call_id=call_id,
-            ),
-            context={"call": call_id},
-        )
+        """Record that the guest is on the line. Of a call that had begun before, take what was left to be done."""
+        self._commands.begin(call_id)
+        number = await self._append(self._records.started(call_id), context={"call": call_id})
+        if number <= self._before:
+            left = await self._conversations.read(self._property, self._conversation, after=number)
+            self._commands.inherit(event for event in left.events if event.number <= self._before)
+            for event in left.events:
+                self._commands.see(event)
 
     async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None:
         """Record the end of the call, and how it sounded."""
-        await self._append(
-            CallEnded(
-                id=f"{call_id}.ended",
-                time_ms=self._now_ms(),
-                property_id=self._property,
-                conversation_id=self._conversation,
-                author=Author.SYSTEM,
-                channel=Channel.VOICE,
-                call_id=call_id,
-                reason=reason.value,
-                duration_ms=duration_ms,
-                quality=quality,
-            ),
-            context={"call": ""},
-        )
+        await self._append(self._records.ended(call_id, reason, duration_ms, quality), context={"call": ""})
 
-    async def _append(self, event: Event, context: dict[str, str] | None = None) -> None:
-        """Record an event of this call. The same id takes effect once, so an unknown outcome is tried again."""
+    def commands(self) -> AsyncIterator[CallCommand]:
+        """See `ports.BrainLink.commands`."""
+        return aiter(self._commands)
+
+    async def command_done(self, command_id: str, *, ok: bool, detail: str = "") -> None:
+        """See `ports.BrainLink.command_done`."""
+        turn_id = self._commands.turn_of(command_id)
+        await self._append(self._records.completed(command_id, turn_id, ok=ok, detail=detail))
+
+    async def _append(self, event: Event, context: dict[str, str] | None = None) -> int:
+        """Record an event of this call; its number. An id takes effect once, so an unknown outcome is tried again."""
         self._mine.add(event.id)
-        for attempt in range(1, _APPEND_ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
-                await self._conversations.append(event, context)
-                return
+                return await self._conversations.append(event, context)
             except BusUnavailable:
                 if attempt == _APPEND_ATTEMPTS:
                     raise
+                attempt += 1
 
     async def elsewhere(self) -> AsyncIterator[AnyEvent]:
         """See `ports.BrainLink.elsewhere`."""
@@ -244,54 +251,23 @@ class BusLink:
 
     async def close(self) -> None:
         """Stop following; idempotent."""
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
-        self._subscription.close()
+        await self._following.close()
+        self._commands.close()
         with contextlib.suppress(asyncio.QueueFull):
             self._others.put_nowait(None)
 
-    async def _listen(self) -> None:
-        """Sort what comes in until that is over; then whoever waits for a reply is told that none comes."""
-        why = "the call's line is closed"
-        try:
-            await self._keep_following()
-        except BotelError as error:
-            why = f"the conversation cannot be followed any more: {error.code}"
-            _log.warning("line lost", extra={"conversation_id": self._conversation, "reason": error.code})
-        except Exception as error:
-            why = f"the call's line broke: {type(error).__name__}"
-            # An error's text may repeat the guest's words.
-            _log.error("line broken", extra={"conversation_id": self._conversation, "error": type(error).__name__})
-            _log.debug("line broken here", exc_info=True, extra={"conversation_id": self._conversation})
-        finally:
-            self._broken = why
-            for answer in self._asked.values():
-                answer.pieces.put_nowait(BusUnavailable(why))
-
-    async def _keep_following(self) -> None:
-        """Until the feed closes; when the subscription breaks, follow again from where it was."""
-        while True:
-            try:
-                async for item in self._subscription:
-                    self._sort(item)
-                return
-            except BotelError as error:
-                _log.warning("following again", extra={"conversation_id": self._conversation, "reason": error.detail})
-            await self._follow_again()
-
-    async def _follow_again(self) -> None:
-        number = self._subscription.number
-        while True:
-            try:
-                self._subscription = await self._feed.follow(self._property, self._conversation, after=number)
-                return
-            except BusUnavailable:
-                await asyncio.sleep(_AGAIN_S)
+    def _break(self, why: str) -> None:
+        """Whoever waits for a reply is told that none comes."""
+        self._broken = why
+        for answer in self._asked.values():
+            answer.pieces.put_nowait(BusUnavailable(why))
 
     def _sort(self, item: Piece | AnyEvent) -> None:
         if isinstance(item, Piece):
             if answer := self._asked.get(item.turn_id):
                 answer.offer(item)
-        elif item.turn_id not in self._mine and item.id not in self._mine:
+            return
+        self._commands.see(item)
+        if item.turn_id not in self._mine and item.id not in self._mine:
             with contextlib.suppress(asyncio.QueueFull):  # a watcher that does not look misses hints, nothing else
                 self._others.put_nowait(item)

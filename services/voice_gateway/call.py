@@ -11,25 +11,29 @@ import logging
 from typing import Any
 
 from livekit.agents import AgentSession, APIConnectOptions, llm
-from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
-from libs.contracts.events import CallQuality
+from libs.contracts.errors import BotelError
 from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE, PlayoutWhat
 from services.voice_gateway.background import Background
 from services.voice_gateway.call_turns import CallTurns
 from services.voice_gateway.concierge import Concierge
+from services.voice_gateway.control import CallControl
 from services.voice_gateway.domain.heard import heard_of
-from services.voice_gateway.domain.manners import SILENT_GOODBYE, STILL_THERE, takes_the_floor
+from services.voice_gateway.domain.manners import takes_the_floor
 from services.voice_gateway.domain.timeline import Exchange
+from services.voice_gateway.figures import Figures
 from services.voice_gateway.line import Line
+from services.voice_gateway.local_switchboard import LocalSwitchboard
 from services.voice_gateway.playback import Playback
-from services.voice_gateway.ports import BrainLink, EndReason, HeardReport
+from services.voice_gateway.ports import BrainLink, EndReason, HeardReport, Switchboard
 from services.voice_gateway.remote_brain import RemoteBrain
 from services.voice_gateway.settings import CallSettings
+from services.voice_gateway.silence import Silence
 from services.voice_gateway.speech.providers import Speech
+from services.voice_gateway.spoken import Spoken
 
 _log = logging.getLogger(__name__)
 _REPORT_S = 5.0
@@ -40,13 +44,22 @@ class VoiceCall:
     """Use `start`, wait for `ended`, then `close`. `watch` is told all that happens; it must not raise or wait."""
 
     def __init__(
-        self, call_id: str, link: BrainLink, speech: Speech, line: Line, settings: CallSettings, watch: events.Watcher
+        self,
+        call_id: str,
+        link: BrainLink,
+        speech: Speech,
+        line: Line,
+        settings: CallSettings,
+        watch: events.Watcher,
+        switchboard: Switchboard | None = None,
     ) -> None:
         self.call_id, self._link, self._line, self._settings, self._watch = call_id, link, line, settings, watch
         self._turns = CallTurns()
         self._background = Background()
         patience = settings.patience()
-        self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear)
+        self._spoken = Spoken()
+        self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
+        self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
         brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
         self._session = session_of(brain, speech, settings)
         self._speech = speech
@@ -54,8 +67,8 @@ class VoiceCall:
         self._closing: asyncio.Task[None] | None = None
         self._started_at = 0.0
         self._playback = Playback(self._turns)
-        self._interruptions = self._false_interruptions = self._silences = 0
-        self._confidences: list[float] = []
+        self._figures = Figures()
+        self._silence = Silence(self._session, settings.silences, expected=lambda: self._control.silent, end=self.end)
         self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         """Done when the call cannot go on or has ended."""
 
@@ -75,6 +88,7 @@ class VoiceCall:
             self._session.on(name, handler)  # type: ignore[arg-type]
         await self._line.start(self._session, self._agent, self._playout, self._caption)
         self._background.add("call started", self._link.call_started(self.call_id))
+        self._control.start()
         self._elsewhere = asyncio.create_task(self._follow(), name=f"elsewhere {self.call_id}")
         self._watch(
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
@@ -82,18 +96,50 @@ class VoiceCall:
         if greeting:
             self._session.say(greeting, add_to_chat_ctx=False)
 
+    async def pick_up(self, within_s: float) -> None:
+        """Answer what another gateway left unanswered in this call, from the beginning; nothing when that is not known.
+
+        An answer begun more than `within_s` ago would only confuse.
+        """
+        try:
+            left = await self._link.unheard(int(within_s * 1000))
+        except BotelError as error:
+            _log.warning("nothing is picked up", extra={"call_id": self.call_id, "code": error.code})
+            return
+        if left:
+            turn_id, text = left
+            self._session.generate_reply(user_input=llm.ChatMessage(id=turn_id, role="user", content=[text]))
+
+    @property
+    def transferring(self) -> bool:
+        """Whoever leaves the line now is being put through."""
+        return self._control.transferring
+
+    async def spoken(self, turn_id: str, within_s: float) -> bool:
+        """See `control.Talk.spoken`."""
+        return await self._spoken.wait(turn_id, within_s)
+
+    async def say(self, text: str) -> None:
+        """See `control.Talk.say`."""
+        await self._session.say(text, add_to_chat_ctx=False).wait_for_playout()
+
+    def end(self, reason: EndReason) -> None:
+        """See `control.Talk.end`."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
     async def close(self, reason: EndReason, *, over: bool = True) -> None:
         """End the call, tell the brain what was heard last, and that it is over. Safe twice, and at the same time.
 
         Not `over`: the call goes on elsewhere.
         """
-        if not self.ended.done():
-            self.ended.set_result(reason)
+        self.end(reason)
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(over), name=f"close {self.call_id}")
         await asyncio.shield(self._closing)
 
     async def _close(self, over: bool) -> None:
+        await self._control.close(over=over)
         if self._elsewhere:
             self._elsewhere.cancel()
             await asyncio.gather(self._elsewhere, return_exceptions=True)
@@ -106,14 +152,7 @@ class VoiceCall:
 
     async def _report_end(self, reason: EndReason, over: bool) -> None:
         duration = int((self._turns.clock() - self._started_at) * 1000) if self._started_at else 0
-        quality = CallQuality(
-            interruptions=self._interruptions,
-            false_interruptions=self._false_interruptions,
-            mean_confidence=round(sum(self._confidences) / len(self._confidences), 3) if self._confidences else 0.0,
-            turns=self._turns.count,
-            packet_loss=self._line.quality.packet_loss,
-            jitter_ms=self._line.quality.jitter_ms,
-        )
+        quality = self._figures.quality(self._line.quality)
         if over:
             self._background.add("call ended", self._link.call_ended(self.call_id, reason, duration, quality))
         await self._background.close(_REPORT_S)
@@ -122,8 +161,8 @@ class VoiceCall:
 
     def _asked(self, exchange: Exchange) -> None:
         exchange.segments_at_ask = self._playback.segments
-        if exchange.confidence:
-            self._confidences.append(exchange.confidence)
+        self._spoken.asked(exchange.turn_id)
+        self._figures.asked(exchange.confidence)
         self._watch(
             events.Asked(
                 turn_id=exchange.turn_id, text=exchange.text, confidence=exchange.confidence, speech=exchange.speech
@@ -143,7 +182,7 @@ class VoiceCall:
 
     def _on_transcript(self, event: lk.UserInputTranscribedEvent) -> None:
         self._watch(events.Transcript(text=event.transcript, final=event.is_final))
-        self._silences = 0
+        self._silence.broken()
         speech = self._session.current_speech
         if speech is None or speech.interrupted or not speech.allow_interruptions:
             return
@@ -176,8 +215,9 @@ class VoiceCall:
 
     def _settle(self, exchange: Exchange, spoken: str, *, interrupted: bool) -> None:
         exchange.settled = True
-        self._interruptions += interrupted
+        self._figures.interruptions += interrupted
         heard = heard_of(spoken, generated=exchange.generated, filler=exchange.filler, interrupted=interrupted)
+        self._spoken.settled(exchange.turn_id, complete=heard.complete and not exchange.excused)
         report = HeardReport(
             turn_id=exchange.turn_id,
             text=heard.text,
@@ -200,39 +240,23 @@ class VoiceCall:
 
     def _on_state(self, event: lk.UserStateChangedEvent | lk.AgentStateChangedEvent) -> None:
         self._watch(events.Listening(guest=self._session.user_state, concierge=self._session.agent_state))
-        if isinstance(event, lk.UserStateChangedEvent) and event.new_state == "away":
-            self._on_silence()
-
-    def _on_silence(self) -> None:
-        """Ask whether somebody is there; after that, take leave."""
-        self._silences += 1
-        if self._silences <= self._settings.silences:
-            asked = self._session.say(STILL_THERE, add_to_chat_ctx=False)
-            asked.add_done_callback(lambda _: self._session.reset_away_timer())
-        else:
-            goodbye = self._session.say(SILENT_GOODBYE, add_to_chat_ctx=False)
-            goodbye.add_done_callback(self._on_goodbye)
-
-    def _on_goodbye(self, said: SpeechHandle) -> None:
-        if said.interrupted:
-            self._silences = 0
-        elif not self.ended.done():
-            self.ended.set_result(EndReason.SILENCE)
+        if isinstance(event, lk.UserStateChangedEvent):
+            self._silence.on_state(event)
 
     def _on_false_interruption(self, _: lk.AgentFalseInterruptionEvent) -> None:
-        self._false_interruptions += 1
+        self._figures.false_interruptions += 1
 
     def _on_error(self, event: lk.ErrorEvent) -> None:
         error = event.error
         fatal = not getattr(error, "recoverable", False)
-        kind = type(getattr(error, "error", error)).__name__
+        cause = getattr(error, "error", error)
+        kind = str(getattr(cause, "kind", "")) or type(cause).__name__
         part = str(getattr(error, "type", type(event.source).__name__)).removesuffix("_error")
         _log.warning("a part of a call failed", extra={"part": part, "error": kind, "fatal": fatal})
         self._watch(events.Trouble(part=part, error=kind, fatal=fatal and part != "llm"))
 
     def _on_close(self, event: lk.CloseEvent) -> None:
-        if not self.ended.done():
-            self.ended.set_result(EndReason.ERROR if event.error else EndReason.CONCIERGE)
+        self.end(EndReason.ERROR if event.error else EndReason.CONCIERGE)
 
     async def _follow(self) -> None:
         """Tell what happens in the conversation beside this call; nothing of it is spoken and nothing is cut."""

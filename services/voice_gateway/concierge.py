@@ -20,7 +20,8 @@ Spoken = llm.ChatChunk | str | FlushSentinel
 
 
 class Concierge(Agent):
-    """`on_unclear` is told the words and their confidence when the guest is asked to repeat."""
+    """`on_unclear` is told the words and their confidence when the guest is asked to repeat; `answers` says whether
+    words are for the concierge at all."""
 
     def __init__(
         self,
@@ -28,12 +29,14 @@ class Concierge(Agent):
         patience: Patience,
         confidence_floor: float,
         on_unclear: Callable[[str, float], None],
+        answers: Callable[[str], bool],
     ) -> None:
         super().__init__(instructions="")
         self._turns = turns
         self._patience = patience
         self._floor = confidence_floor
         self._on_unclear = on_unclear
+        self._answers = answers
         self._unclear = 0
 
     async def stt_node(
@@ -55,7 +58,12 @@ class Concierge(Agent):
         return not understood(event.alternatives[0].confidence, self._floor)
 
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
-        """Ask back instead of answering what was not understood. Raises StopResponse then."""
+        """Ask back instead of answering what was not understood, and leave alone what is not for the concierge.
+
+        Raises StopResponse then.
+        """
+        if not self._answers(new_message.text_content or ""):
+            raise StopResponse
         confidence = new_message.transcript_confidence or 0.0
         if understood(confidence, self._floor):
             self._unclear = 0
@@ -84,6 +92,8 @@ class Concierge(Agent):
             yield FlushSentinel()
             chunk = _chunk("fallback", fallback(said), turn=turn_id)
             self._note(turn_id, chunk, before=" " if said else "")
+            if exchange := self._turns.get(turn_id):
+                exchange.excused = True
             yield chunk
         finally:
             await words.aclose()

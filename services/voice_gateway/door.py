@@ -88,7 +88,7 @@ class Door:
             caller = await _hello(socket)
             self._check_property(caller.property_id)
             link = await self._exchange.connect(caller)
-            call = await self._take(link, line, outbox)
+            call = await self._take(caller.property_id, link, line, outbox)
         except BotelError as error:
             await _refuse(socket, error)
             return socket
@@ -103,14 +103,14 @@ class Door:
         if property_id not in self._gateway.property_ids():
             raise UnknownProperty
 
-    async def _take(self, link: BrainLink, line: LocalLine, outbox: Outbox) -> VoiceCall:
+    async def _take(self, property_id: str, link: BrainLink, line: LocalLine, outbox: Outbox) -> VoiceCall:
         """Put a caller through. Whatever goes wrong, the link is closed; `NoLineFree` when none is."""
         call_id = self._new_id("call")
         async with contextlib.AsyncExitStack() as unless_taken:
             unless_taken.push_async_callback(link.close)
             # Again, and from here to the call's registration without a pause: others came in while this one said hello.
             self._check_free()
-            speech = self._speech.speech()
+            speech = self._speech.speech(property_id)
             unless_taken.push_async_callback(speech.close)
             call = self._running[call_id] = VoiceCall(call_id, link, speech, line, self._call, outbox.event)
             unless_taken.pop_all()

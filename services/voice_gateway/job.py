@@ -32,7 +32,7 @@ from services.voice_gateway.room_call import RoomCall
 from services.voice_gateway.room_chat import RoomChat
 from services.voice_gateway.room_line import RoomLine
 from services.voice_gateway.room_switchboard import RoomSwitchboard
-from services.voice_gateway.settings import CallSettings, SpeechSettings
+from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 from services.voice_gateway.speech.providers import SpeechFactory
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ class Prepared:
 def prewarm(process: JobProcess) -> None:
     """Read the settings and load the models. Raises `VoiceUnavailable` for a provider that cannot work."""
     speech = SpeechFactory(SpeechSettings())
-    speech.warm()
+    for property_id in GatewaySettings().property_ids():
+        speech.warm(property_id)
     process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings())
 
 
@@ -115,12 +116,12 @@ async def _take(
     lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
     speech = prepared.speech.speech(ticket.property_id)
     line = RoomLine(ctx.room, guest.identity)
-    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched)
+    switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
+    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched, switchboard)
     presence = Presence(
         guest.identity, after_hang_up_s=prepared.call.after_hang_up_s, after_loss_s=prepared.call.after_loss_s
     )
     presence.watch(ctx.room)
-    switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
     chat = RoomChat(ctx.room, guest.identity, link)
     room_call = RoomCall(ticket, call, chat, presence, switchboard, lease, prepared.call)
     await room_call.start()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from libs.contracts.commands import AnyCommand
 from libs.contracts.errors import BotelError, Retry
 from libs.contracts.events import AnyEvent, CallQuality, HeardTimings, ReplyStatus, SpeechTimings
 
@@ -69,6 +70,20 @@ class HeardReport(msgspec.Struct, frozen=True, kw_only=True):
     timings: HeardTimings
 
 
+class CallCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is to be done with the call."""
+
+    command_id: str
+    command: AnyCommand
+    turn_id: str = ""
+    """The turn whose reply promised it; empty: nobody's."""
+    by_staff: bool = False
+    inherited: bool = False
+    """Requested before this gateway had the call: whether another has begun with it is not known."""
+    overtaken: bool = False
+    """The guest has said something else since."""
+
+
 class EndReason(enum.StrEnum):
     """Why a call ended."""
 
@@ -92,6 +107,13 @@ class BrainLink(Protocol):
         Closing the iterator early does not cancel the turn: that is `cancel`.
         """
 
+    def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
+        """Hand over what the guest typed in the call, and stream its reply. Nobody hears it: `heard` is not for it."""
+
+    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+        """What the guest said last before this gateway had the call, if nobody knows what they heard of the answer:
+        turn and text. Asked again under the same turn id, it is answered from the beginning, and not asked twice."""
+
     async def cancel(self, turn_id: str) -> None:
         """Stop the answer to a turn. Safe before, during and after it, and twice."""
 
@@ -101,6 +123,15 @@ class BrainLink(Protocol):
     async def call_started(self, call_id: str) -> None: ...
 
     async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None: ...
+
+    def commands(self) -> AsyncIterator[CallCommand]:
+        """What is to be done with this call, from `call_started` on: in the order requested, each once.
+
+        Of a call that another gateway had before, first what that has left unanswered.
+        """
+
+    async def command_done(self, command_id: str, *, ok: bool, detail: str = "") -> None:
+        """Answer a command; the first answer counts. `detail`: why it was not possible."""
 
     def elsewhere(self) -> AsyncIterator[AnyEvent]:
         """Events of the conversation that this call did not make: the guest writes, staff steps in, ..."""

@@ -15,12 +15,16 @@ from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BusUnavailable
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.domain.manners import BACK_AGAIN
-from services.voice_gateway.ports import EndReason, Switchboard
+from services.voice_gateway.ports import EndReason
 from services.voice_gateway.presence import Presence
 from services.voice_gateway.room_chat import RoomChat
+from services.voice_gateway.room_switchboard import RoomSwitchboard
 from services.voice_gateway.settings import CallSettings
 
 _log = logging.getLogger(__name__)
+_FRESH_S = 60.0
+"""How old a question may be that is answered by whoever takes the call over."""
+_TRANSFER_S = 60.0
 _STAYS = frozenset([EndReason.SHUTDOWN])
 """Ends of this gateway's part that are not the end of the call: a watchdog finds somebody else for it."""
 
@@ -34,7 +38,7 @@ class RoomCall:
         call: VoiceCall,
         chat: RoomChat,
         presence: Presence,
-        switchboard: Switchboard,
+        switchboard: RoomSwitchboard,
         lease: CallLease,
         settings: CallSettings,
     ) -> None:
@@ -43,7 +47,10 @@ class RoomCall:
 
     async def start(self) -> None:
         """Listen, and greet; or apologise, when the call has outlived another gateway."""
-        await self._call.start(BACK_AGAIN if self._ticket.takeover else self._settings.greeting)
+        before = self._ticket.takeover or self._lease.epoch > 1
+        await self._call.start(BACK_AGAIN if before else self._settings.greeting)
+        if before:
+            await self._call.pick_up(_FRESH_S)
         self._chat.open()
 
     async def serve(self) -> None:
@@ -65,7 +72,9 @@ class RoomCall:
         if lost in done:
             return EndReason.SHUTDOWN
         if self._presence.gone in done:
-            return self._presence.gone.result()
+            if self._call.transferring:  # a caller by phone leaves the room when the desk has taken them
+                await asyncio.wait({self._call.ended}, timeout=_TRANSFER_S)
+            return self._call.ended.result() if self._call.ended.done() else self._presence.gone.result()
         return self._call.ended.result() if done else EndReason.CONCIERGE
 
     async def _leave(self, reason: EndReason) -> None:
@@ -80,4 +89,4 @@ class RoomCall:
         with contextlib.suppress(BusUnavailable):  # then the lease runs out, and a watchdog looks after the call
             await (self._lease.leave() if stays else self._lease.end())
         if not stays and reason is not EndReason.TRANSFERRED:
-            await self._switchboard.hang_up()
+            await self._switchboard.close_room()

@@ -45,6 +45,7 @@ class RoomChat:
 
     def _on_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
         if identity != self._guest or len(self._tasks) >= _MAX_AT_ONCE:
+            reader.close()
             return
         task = asyncio.create_task(self._answer(reader), name="chat")
         self._tasks.add(task)
@@ -94,6 +95,7 @@ async def _read(reader: rtc.TextStreamReader) -> str | None:
     async for part in reader:
         size += len(part.encode())
         if size > MAX_MESSAGE_BYTES:
+            reader.close()
             return None
         parts.append(part)
     return "".join(parts)

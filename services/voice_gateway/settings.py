@@ -2,71 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-
-from pydantic import Field, SecretStr
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.voice_gateway.domain.control import desk_name, is_address
 from services.voice_gateway.domain.manners import GREETING, Patience
+from services.voice_gateway.speech.settings import SpeechSettings, SttProvider, TtsProvider
 
-
-class SttProvider(enum.StrEnum):
-    DEEPGRAM = "deepgram"
-    OPENAI = "openai"
-    """Any server that speaks OpenAI's transcription protocol."""
-    LOCAL = "local"
-
-
-class TtsProvider(enum.StrEnum):
-    OPENAI = "openai"
-    ELEVENLABS = "elevenlabs"
-    DEEPGRAM = "deepgram"
-    LOCAL = "local"
-
-
-class SpeechSettings(BaseSettings):
-    """Environment: BOTEL_STT and BOTEL_TTS, comma separated, the first that works is used; empty: what has a key, and
-    local behind it. Keys and addresses by the providers' usual names."""
-
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_", populate_by_name=True, extra="ignore")
-
-    stt: str = ""
-    tts: str = ""
-    deepgram_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="DEEPGRAM_API_KEY")
-    deepgram_base_url: str = Field(default="https://api.deepgram.com", validation_alias="DEEPGRAM_BASE_URL")
-    deepgram_stt_model: str = "nova-3"
-    deepgram_tts_model: str = "aura-2-andromeda-en"
-    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
-    openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
-    openai_stt_model: str = "gpt-4o-mini-transcribe"
-    openai_tts_model: str = "gpt-4o-mini-tts"
-    openai_tts_voice: str = "ash"
-    elevenlabs_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ELEVENLABS_API_KEY")
-    elevenlabs_voice_id: str = "EXAVITQu4vr4xnSDxMaL"
-    elevenlabs_model: str = "eleven_turbo_v2_5"
-    local_voice: str = "en-us"
-    """An eSpeak NG voice."""
-    local_voice_rate: int = Field(default=165, ge=80, le=450)
-    """Words a minute."""
-    language: str = "en-US"
-
-    def stt_order(self) -> tuple[SttProvider, ...]:
-        """Raises ValueError for an unknown name."""
-        if self.stt.strip():
-            return tuple(SttProvider(name.strip()) for name in self.stt.split(","))
-        keyed = [(SttProvider.DEEPGRAM, self.deepgram_api_key), (SttProvider.OPENAI, self.openai_api_key)]
-        return (*(provider for provider, key in keyed if key.get_secret_value()), SttProvider.LOCAL)
-
-    def tts_order(self) -> tuple[TtsProvider, ...]:
-        """Raises ValueError for an unknown name."""
-        if self.tts.strip():
-            return tuple(TtsProvider(name.strip()) for name in self.tts.split(","))
-        keyed = [
-            (TtsProvider.OPENAI, self.openai_api_key),
-            (TtsProvider.ELEVENLABS, self.elevenlabs_api_key),
-            (TtsProvider.DEEPGRAM, self.deepgram_api_key),
-        ]
-        return (*(provider for provider, key in keyed if key.get_secret_value()), TtsProvider.LOCAL)
+__all__ = ["CallSettings", "GatewaySettings", "SpeechSettings", "SttProvider", "TtsProvider"]
 
 
 class CallSettings(BaseSettings):
@@ -103,6 +46,16 @@ class CallSettings(BaseSettings):
     """LiveKit's id of the SIP trunk by which staff is called into a room."""
     guest_wait_s: float = Field(default=60.0, gt=0)
     """In a room: how long the concierge waits for the guest to come at all."""
+    desks: dict[str, str] = Field(default_factory=dict, max_length=16)
+    """Where guests can be put through to: JSON, `{"reception": "tel:+4940123"}`. The brain knows the names only."""
+
+    @field_validator("desks")
+    @classmethod
+    def _can_be_dialled(cls, desks: dict[str, str]) -> dict[str, str]:
+        for name, address in desks.items():
+            if not desk_name(name) or not is_address(address):
+                raise ValueError(f"desk {name!r}: a name, and tel:+... or sip:name@host")
+        return desks
 
     def patience(self) -> Patience:
         return Patience(filler_s=self.filler_s, first_words_s=self.first_words_s, stall_s=self.stall_s)

@@ -5,15 +5,19 @@ process that stands ready.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 
 from livekit.agents import AgentServer, JobRequest
 
+from libs.bus.calls import Calls
 from libs.contracts.calls import AGENT_NAME, decode_ticket
-from libs.contracts.errors import InvalidRequest
+from libs.contracts.errors import BusUnavailable, InvalidRequest
 from libs.observability.loop_lag import LoopLag
 from libs.rooms import RoomSettings
 from services.voice_gateway.job import entry, prewarm
+from services.voice_gateway.room_ports import RoomsUnavailable
 from services.voice_gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
@@ -28,10 +32,12 @@ _SHUTDOWN_S = 12.0
 class Worker:
     """One LiveKit agent server. `run` ends only by cancellation; LiveKit may come and go meanwhile."""
 
-    def __init__(self, rooms: RoomSettings, gateway: GatewaySettings, lag: LoopLag) -> None:
-        self._gateway, self._lag = gateway, lag
+    def __init__(self, rooms: RoomSettings, gateway: GatewaySettings, calls: Calls, lag: LoopLag) -> None:
+        self._gateway, self._calls, self._lag = gateway, calls, lag
         self._properties = gateway.property_ids()
         self._running = False
+        self._accepting = 0
+        """Calls accepted and not yet in a process."""
         self._server = AgentServer(
             ws_url=rooms.url,
             api_key=rooms.api_key,
@@ -40,7 +46,8 @@ class Worker:
             port=0,
             num_idle_processes=gateway.idle_jobs,
             load_fnc=self._load,
-            load_threshold=1.0,
+            # Calls are counted here, those on their way among them: LiveKit's own guess takes one at a time.
+            load_threshold=math.inf,
             drain_timeout=int(gateway.drain_s),
             shutdown_process_timeout=_SHUTDOWN_S,
             setup_fnc=prewarm,
@@ -48,10 +55,17 @@ class Worker:
             max_retry=_FOR_EVER,
         )
         self._server.rtc_session(entry, agent_name=AGENT_NAME, on_request=self._on_request)
+        self._registered = False
+        self._server.on("worker_registered", self._on_registered)
 
     @property
     def calls(self) -> int:
         return len(self._server.active_jobs) if self._running else 0
+
+    async def check(self) -> None:
+        """For readiness: `RoomsUnavailable` until LiveKit has taken this worker for the first time."""
+        if not self._registered:
+            raise RoomsUnavailable("this gateway is not registered with LiveKit yet")
 
     async def run(self) -> None:
         self._running = True
@@ -65,9 +79,13 @@ class Worker:
             _log.info("calls are handed over", extra={"calls": self.calls})
         await self._server.aclose()
 
+    def _on_registered(self, *_: object) -> None:
+        self._registered = True
+
     def _load(self, server: AgentServer) -> float:
         """1 is full: as many calls as this gateway takes, or an event loop that is late. Called in a thread."""
-        return max(len(server.active_jobs) / self._gateway.max_calls, self._lag.recent_s / _FULL_LAG_S)
+        calls = len(server.active_jobs) + self._accepting
+        return max(calls / self._gateway.max_calls, self._lag.recent_s / _FULL_LAG_S)
 
     async def _on_request(self, request: JobRequest) -> None:
         try:
@@ -80,7 +98,17 @@ class Worker:
             _log.warning("a call for a property that is not served here", extra={"call_id": ticket.call_id})
             await request.reject(terminate=False)
             return
-        await request.accept(name="Concierge", identity=f"concierge-{request.id}")
+        if self._server.draining or self._load(self._server) >= 1:
+            _log.warning("a call is left to other gateways", extra={"call_id": ticket.call_id, "calls": self.calls})
+            await request.reject(terminate=False)
+            return
+        self._accepting += 1
+        try:
+            with contextlib.suppress(BusUnavailable):  # then only a gateway that lives on answers it
+                await self._calls.expect(ticket)
+            await request.accept(name="Concierge", identity=f"concierge-{request.id}")
+        finally:
+            self._accepting -= 1
 
 
 async def end_worker(worker: Worker, running: asyncio.Task[None], grace_s: float) -> None:

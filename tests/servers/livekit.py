@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from livekit import api
@@ -63,13 +64,20 @@ class LiveKitServer:
         return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": self.keys.key, "LIVEKIT_API_SECRET": self.keys.secret}
 
     def token(
-        self, room: str, identity: str, *, metadata: str = "", config: api.RoomConfiguration | None = None
+        self,
+        room: str,
+        identity: str,
+        *,
+        kind: Literal["standard", "agent", "sip"] = "standard",
+        metadata: str = "",
+        config: api.RoomConfiguration | None = None,
     ) -> str:
-        """A guest's way into one room, for an hour. `config` takes effect when it makes the room."""
+        """A way into one room, for an hour. `config` takes effect when it makes the room."""
         token = (
             api.AccessToken(self.keys.key, self.keys.secret)
             .with_identity(identity)
             .with_ttl(timedelta(hours=1))
+            .with_kind(kind)
             .with_metadata(metadata)
             .with_grants(api.VideoGrants(room_join=True, room=room))
         )

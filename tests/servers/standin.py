@@ -2,7 +2,8 @@
 
     python tests/servers/standin.py PORT [MODE]
 
-MODE: `plain`; `deaf` to SIGTERM; `fails` at once; `late`: never ready; `parent` of a process that it does not end.
+MODE: `plain`; `deaf` to SIGTERM; `fails` at once; `late`: never ready; `parent` of a process that it does not end;
+`herd`: drains with the help of a process that it has started, and says whether that one was still there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 CHILD = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
+HELPER = "import signal; signal.pause()"
+HELP_S = 1.0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,8 +47,20 @@ def drain(*_: object) -> None:
     sys.exit(0)
 
 
+def drain_with_help(helper: subprocess.Popen[bytes]) -> None:
+    try:
+        helper.wait(HELP_S)
+    except subprocess.TimeoutExpired:
+        drain()
+    say("the helper has gone before its time")
+    sys.exit(1)
+
+
 def main(port: int, mode: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "deaf" else drain)
+    if mode == "herd":
+        helper = subprocess.Popen([sys.executable, "-I", "-S", "-c", HELPER])
+        signal.signal(signal.SIGTERM, lambda *_: drain_with_help(helper))
     if mode == "fails":
         say("no such setting: BOTEL_NONSENSE")
         sys.exit(3)

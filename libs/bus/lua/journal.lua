@@ -1,5 +1,5 @@
 -- journal: record a tool call of the running turn, once per event id. tool.requested goes before a side effect,
--- tool.completed after it and before the model sees the result.
+-- tool.completed after it and before the model sees the result; command.requested is the side effect itself.
 -- KEYS 1 conv  2 log  3 events  4 draft  5 seen:<conv>:<event>  6.. chunks:<gateway> of every subscriber
 -- ARGV 1 worker  2 epoch  3 turn  4 conversation  5 encoded event  6 dedup seconds  7 draft offset at the call
 --      8 begins a side effect ('1' or '')  9 chunk stream cap

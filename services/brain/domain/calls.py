@@ -28,6 +28,11 @@ def event_id(conversation_id: str, turn_id: str, epoch: int, call_id: str, step:
     return _digest(conversation_id, turn_id, str(epoch), call_id, step)
 
 
+def command_id(conversation_id: str, turn_id: str, tool: str, about: str) -> str:
+    """Id of a command that a turn requests: one for each thing it asks for, whichever run asks, in whichever words."""
+    return f"cmd-{_digest(conversation_id, turn_id, tool, about)}"
+
+
 def offer_id(key: str) -> str:
     """The offer that is made under an idempotency key. Short, because models copy it."""
     return f"LC-{_digest(key)[:10]}"

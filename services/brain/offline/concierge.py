@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from services.brain.offline import memory, replies, slots
+from services.brain.offline import in_call, memory, replies, slots
 from services.brain.offline.consent import is_explicit, is_no, is_yes
 from services.brain.offline.dialogue import Dialogue, dialogue_of
 from services.brain.offline.intent_table import INTENTS
@@ -51,13 +51,19 @@ def next_step(lines: Sequence[Line], tools: frozenset[str]) -> Plan:
     """What the concierge does next. Only tools of `tools` are called; without them the answer is honest."""
     talk = dialogue_of(lines)
     plan = _step(talk)
-    if isinstance(plan, Use) and not all(name in tools for name, _ in plan.calls):
+    if not _possible(plan, tools) and isinstance(plan, Use):
+        plan = in_call.without_call(plan)
+    if not _possible(plan, tools):
         plan = Say(replies.UNKNOWN)
     if isinstance(plan, Say) and talk.untold:
         plan = Say(replies.with_news(plan.text, talk.untold, by_text=talk.now.guest.by_text))
     if isinstance(plan, Say) and talk.draft:
         return Say(_behind(plan.text, talk.draft))
     return plan
+
+
+def _possible(plan: Plan, tools: frozenset[str]) -> bool:
+    return isinstance(plan, Say) or all(name in tools for name, _ in plan.calls)
 
 
 def _step(talk: Dialogue) -> Plan:
@@ -117,6 +123,8 @@ def _answer_to_offer(talk: Dialogue, asked: Asked) -> Plan | None:
     words, offer = asked.words, talk.offer()
     yes, no = is_yes(words), is_no(words)
     if offer is None:
+        if in_call.LEAVING & set(words):
+            return None
         if yes and not _other_wish(asked) and "thanks" not in words:
             return Say(replies.BOOKED_ALREADY if talk.booked() else replies.NO_OFFER)
         return Say(replies.NO_THEN) if no and len(words) <= 3 else None
@@ -253,5 +261,8 @@ _ANSWERS: Mapping[str, Callable[[Dialogue, Asked], Plan]] = {
     "service": _service,
     "greeting": lambda talk, asked: Say(replies.GREETING),
     "thanks": lambda talk, asked: Say(replies.THANKS),
-    "goodbye": lambda talk, asked: Say(replies.GOODBYE),
+    "goodbye": lambda talk, asked: in_call.HANG_UP,
+    "hold": lambda talk, asked: in_call.PAUSE,
+    "back": lambda talk, asked: in_call.RESUME,
+    "transfer": lambda talk, asked: in_call.transfer(talk, asked.words),
 }

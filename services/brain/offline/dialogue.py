@@ -66,6 +66,8 @@ class Dialogue:
     """Tool calls so far, for ids that differ from call to call."""
     untold: tuple[Result, ...] = ()
     """Bookings that the guest has not heard of."""
+    desks: tuple[str, ...] = ()
+    """Whom the guest can be put through to."""
 
     @property
     def now(self) -> Exchange:
@@ -117,12 +119,14 @@ def dialogue_of(lines: Sequence[Line]) -> Dialogue:
     today = date(1970, 1, 1)
     calls: dict[str, Line] = {}
     news: list[tuple[str, str]] = []
+    desks: tuple[str, ...] = ()
     for line in rest:
         match line.kind:
             case Kind.SYSTEM:
                 if found := HOTEL_TIME.search(line.text):
                     today = date.fromisoformat(found[1])
                 news += marks.to_tell(line.text)
+                desks = desks or marks.desks_in(line.text)
             case Kind.GUEST:
                 exchanges.append(Exchange(marks.unmark(line.text)))
             case Kind.CALL:
@@ -133,7 +137,7 @@ def dialogue_of(lines: Sequence[Line]) -> Dialogue:
                 call = calls[line.call_id]
                 exchanges[-1].results.append(Result(call.name, dict(call.arguments), _data(line.text)))
     untold = tuple(result for name, arguments in news if (result := _untold(exchanges, name, arguments)))
-    return Dialogue(exchanges or [Exchange(marks.Line("", by_text=True))], today, draft, len(calls), untold)
+    return Dialogue(exchanges or [Exchange(marks.Line("", by_text=True))], today, draft, len(calls), untold, desks)
 
 
 def _untold(exchanges: Sequence[Exchange], name: str, arguments: str) -> Result | None:

@@ -81,6 +81,17 @@ INTENTS: tuple[Intent, ...] = (
         Rank.REQUEST,
     ),
     Intent(
+        "transfer",
+        (
+            "!put through me|us|call",
+            "connect|transfer me|us "
+            "!frontdesk|reception|receptionist|someone|somebody|person|human|manager|staff|colleague|desk|restaurant|bar|spa",
+            "transfer|forward|pass my|the|this !call",
+            "!connect me|us with|to -wifi|internet|network|airport",
+        ),
+        Rank.REQUEST,
+    ),
+    Intent(
         "repeat",
         (
             "repeat that|it|please|again|last|sorry|you|answer",
@@ -219,6 +230,30 @@ INTENTS: tuple[Intent, ...] = (
             "have nice|good !day|evening|one",
             "thats|that_is !all|everything",
             "thats_it",
+            "!hang_up|hanging_up",
+            "end|finish !call -taxi",
+        ),
+        Rank.COURTESY,
+    ),
+    Intent(
+        "hold",
+        (
+            "!hold_on|hang_on|hold_the_line",
+            "!one_moment|one_second|one_sec|one_minute",
+            "just|wait|give|need|take moment|second|sec|minute|minutes",
+            "wait|hold -how|long|for",
+            "be !quiet",
+            "!pause",
+        ),
+        Rank.COURTESY,
+    ),
+    Intent(
+        "back",
+        (
+            "im|i_am|were|we_are !back",
+            "!resume",
+            "here again -what|when|how",
+            "again|now you can|may talk|speak|listen|answer",
         ),
         Rank.COURTESY,
     ),

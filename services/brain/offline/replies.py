@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,6 +12,9 @@ from services.brain.offline.dialogue import Result
 GREETING = "Hello, this is your concierge at your service. How can I help you?"
 THANKS = "You're very welcome. Is there anything else I can do for you?"
 GOODBYE = "Goodbye, and enjoy your stay."
+TAKE_YOUR_TIME = "Of course, take your time."
+QUIET = "Of course, take your time. Just say hello when you are back."
+WELCOME_BACK = "Welcome back. How can I help you?"
 UNKNOWN = (
     "I'm not sure I can help with that. I can tell you about the hotel, look up your reservation or arrange a late "
     "check-out, and for everything else the front desk is glad to help."
@@ -50,6 +53,8 @@ def from_results(results: Sequence[Result], *, by_text: bool, today: date) -> st
         facts = [result for result in results if result.name == "property_info"]
         known = [str(result.data["answer"]) for result in facts if "answer" in result.data]
         return " ".join(known) or UNKNOWN
+    if last.name in _IN_CALL:
+        return _IN_CALL[last.name](last)
     if last.error:
         return _error(last)
     way = last.data.get("written" if by_text else "spoken", {})
@@ -64,6 +69,26 @@ def from_results(results: Sequence[Result], *, by_text: bool, today: date) -> st
         case "check_availability":
             return _rooms(last.data, by_text=by_text)
     return _TROUBLE
+
+
+def which_desk(desks: Sequence[str]) -> str:
+    """For a guest who wants a desk that there is not."""
+    listed = desks[0] if len(desks) == 1 else ", ".join(desks[:-1]) + f" or {desks[-1]}"
+    return f"I can put you through to the {listed}. Shall I do that? Just say: put me through to the {desks[0]}."
+
+
+def _put_through(result: Result) -> str:
+    if result.error:
+        return "I'm sorry, I can't put you through there. What else can I do for you?"
+    return f"I'm putting you through to the {result.arguments.get('to')}. One moment, please."
+
+
+_IN_CALL: Mapping[str, Callable[[Result], str]] = {
+    "hang_up": lambda _: GOODBYE,
+    "transfer_call": _put_through,
+    "pause_call": lambda result: TAKE_YOUR_TIME if result.error else QUIET,
+    "resume_call": lambda _: WELCOME_BACK,
+}
 
 
 def with_news(answer: str, untold: Sequence[Result], *, by_text: bool) -> str:

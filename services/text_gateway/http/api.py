@@ -14,7 +14,6 @@ from libs.web.api_keys import Caller
 from libs.web.event_stream import EventStream, kept_alive, resume_point
 from libs.web.problems import request_id_of
 from services.text_gateway.domain.outcome import failure_of
-from services.text_gateway.errors import VoiceNotConfigured
 from services.text_gateway.http.models import CancelResponse, ChatRequest, ChatResponse
 from services.text_gateway.http.streams import StreamSlots, event_frames, turn_frames
 from services.text_gateway.ports import Conversations, Feed
@@ -154,18 +153,6 @@ async def cancel_turn(
     """Withdraw a turn: before it is sent, while it waits, while it is answered. Twice is once."""
     outcome = await desk.conversations.cancel(property_id, conversation_id, turn_id)
     return CancelResponse(conversation_id=conversation_id, turn_id=turn_id, outcome=outcome)
-
-
-@router.post("/voice/sessions")
-async def open_voice_session(property_id: Caller) -> Response:
-    """A room for a spoken conversation. Not before LiveKit is configured."""
-    raise VoiceNotConfigured
-
-
-@router.post("/voice/webhook")
-async def take_voice_webhook() -> Response:
-    """What LiveKit tells of its rooms, signed by it. Not before LiveKit is configured."""
-    raise VoiceNotConfigured
 
 
 async def _answer(desk: Desk, turn: Turn, request: Request) -> Response | ChatResponse:

@@ -30,6 +30,8 @@ class Exchange:
     """Segments between that and the answer's own."""
     heard_ms: int = 0
     """Audio of the answer that was played."""
+    excused: bool = False
+    """The answer broke off, and the guest was asked to ask again: what it promised does not hold."""
     settled: bool = False
     """What was heard has been reported."""
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from services.voice_gateway.corpus.lexicon import dictionary
+from services.voice_gateway.corpus.lexicon import ADDITIONS, dictionary
 from services.voice_gateway.corpus.ngram import NgramModel
 from services.voice_gateway.corpus.patterns import sentences
+from services.voice_gateway.corpus.terms import speakable, term_patterns
 from services.voice_gateway.ports import VoiceUnavailable
 
 if TYPE_CHECKING:
@@ -49,16 +50,21 @@ class Acoustics(msgspec.Struct, frozen=True):
     words: str
 
 
-def prepare(directory: Path, corpus: Path = CORPUS) -> Acoustics:
-    """Build language model and dictionary in `directory`. Raises `VoiceUnavailable` without PocketSphinx."""
+def prepare(directory: Path, corpus: Path = CORPUS, terms: tuple[str, ...] = ()) -> Acoustics:
+    """Build language model and dictionary in `directory`, with the hotel's own names as far as the dictionary has
+    their words. Raises `VoiceUnavailable` without PocketSphinx."""
     try:
         import pocketsphinx as sphinx  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise VoiceUnavailable("PocketSphinx is not installed: install the `speech` extra.") from error
     model = Path(sphinx.__file__).parent / "model" / "en-us"
-    language = NgramModel(sentences(corpus.read_text(encoding="utf-8")))
-    with (model / "cmudict-en-us.dict").open(encoding="utf-8") as base:
-        words = dictionary(base, language.vocabulary)
+    base = (model / "cmudict-en-us.dict").read_text(encoding="utf-8").splitlines()
+    source = corpus.read_text(encoding="utf-8")
+    if terms:
+        known = {line.split(maxsplit=1)[0] for line in base if line.strip()} | ADDITIONS.keys()
+        source += "\n" + term_patterns(speakable(terms, known.__contains__))
+    language = NgramModel(sentences(source))
+    words = dictionary(base, language.vocabulary)
     (directory / "hotel.arpa").write_text(language.arpa(), encoding="utf-8")
     (directory / "hotel.dict").write_text(words, encoding="utf-8")
     return Acoustics(str(model / "en-us"), str(directory / "hotel.arpa"), str(directory / "hotel.dict"))
@@ -121,9 +127,9 @@ class Recogniser:
 class RecogniserPool:
     """Recognisers for one process: made when needed, kept for the next call. Blocking; thread-safe."""
 
-    def __init__(self, corpus: Path = CORPUS) -> None:
+    def __init__(self, corpus: Path = CORPUS, terms: tuple[str, ...] = ()) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="botel-speech-")
-        self._corpus = corpus
+        self._corpus, self._terms = corpus, terms
         self._acoustics: Acoustics | None = None
         self._free: list[Recogniser] = []
         self._lock = threading.Lock()
@@ -135,7 +141,7 @@ class RecogniserPool:
                 recogniser = self._free.pop()
                 recogniser.reset()
                 return recogniser
-            self._acoustics = self._acoustics or prepare(Path(self._directory.name), self._corpus)
+            self._acoustics = self._acoustics or prepare(Path(self._directory.name), self._corpus, self._terms)
         return Recogniser(self._acoustics)
 
     def give(self, recogniser: Recogniser) -> None:

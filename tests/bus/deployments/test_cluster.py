@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from libs.bus.bus import Bus
+from libs.bus.calls import Calls
 from libs.bus.conversations import Conversations
 from libs.bus.events import EventConsumer, Record
 from libs.bus.feed import Feed
@@ -23,6 +24,7 @@ from libs.contracts.keys import STORE_GROUP, shard_of
 from tests.bus.support.conversation import message, opened
 from tests.bus.support.handlers import Halting, Led, echo
 from tests.bus.support.listening import Listener
+from tests.bus.support.phones import seeing, ticket
 from tests.bus.support.stage import FAST, kill
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.cluster import ClusterRedis, running_cluster
@@ -242,6 +244,19 @@ async def test_a_slot_that_is_half_moved_is_waited_for(hotels: Hotels, cluster: 
     await asyncio.to_thread(half.finish)
     await soon(waiting, WITHIN_S)
     assert await hotels.gapless(one, "half") == [f"{one}.t1"], "tried twice with one id, taken once"
+
+
+async def test_calls_of_all_shards_are_looked_after(hotels: Hotels) -> None:
+    calls = seeing(Calls(hotels.bus))
+    for one in PROPERTIES:
+        assert await calls.take(ticket(f"call-{one}", one), "job-1") == 1
+    assert (await calls.count()).answered == SHARDS
+    for one in PROPERTIES:
+        assert await calls.leave(ticket(f"call-{one}", one), "job-1", 1)
+    assert {one.ticket.property_id for one in await calls.overdue()} == set(PROPERTIES)
+    for one in PROPERTIES:
+        assert await calls.take(ticket(f"call-{one}", one, takeover=1), "job-2") == 2
+        assert await calls.end(ticket(f"call-{one}", one), "job-2", 2)
 
 
 async def test_a_command_that_names_no_shard_is_refused(hotels: Hotels) -> None:

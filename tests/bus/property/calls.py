@@ -183,6 +183,25 @@ class Calls:
         k = self.keys
         return int(self._call("bury", [k.turns, k.leases, k.owned(worker)], [worker]))
 
+    def expect_call(self, call: str, ticket: str) -> int:
+        return int(self._call("call_expect", [self.keys.calls, self.keys.call(call)], [call, LONG_MS, ticket]))
+
+    def take_call(self, call: str, holder: str, ticket: str, takeovers: int = 0, lease_ms: int = LONG_MS) -> list[Any]:
+        args: list[str | int] = [call, holder, lease_ms, ticket, takeovers]
+        return self._list("call_take", [self.keys.calls, self.keys.call(call)], args)
+
+    def renew_call(self, call: str, holder: str, epoch: int, ticket: str, lease_ms: int = LONG_MS) -> int:
+        args: list[str | int] = [call, holder, epoch, lease_ms, ticket]
+        return int(self._call("call_renew", [self.keys.calls, self.keys.call(call)], args))
+
+    def end_call(self, call: str, holder: str, epoch: int) -> int:
+        """No holder: a watchdog forgets it."""
+        return int(self._call("call_end", [self.keys.calls, self.keys.call(call)], [call, holder, epoch, DEDUP_S]))
+
+    def reserve_call(self, call: str, token: str, *, sending: bool = False) -> list[Any]:
+        args: list[str | int] = [call, token, LONG_MS, "1" if sending else ""]
+        return self._list("call_reserve", [self.keys.calls, self.keys.call(call)], args)
+
     def recount(self, stream: str, group: str) -> int:
         return int(self._call("recount", [stream], [group, 10_000]))
 

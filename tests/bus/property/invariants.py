@@ -31,6 +31,9 @@ INVARIANTS = {
     "followers": "who follows, and a change of it, is told to the run",
     "context": "the context is what was written, also while retired",
     "trim": "what a declared group needs stays, and what none needs goes",
+    "holder": "one holder of a call at an epoch; nobody takes or ends what another holds, and who lost it is told",
+    "call-epochs": "a call's epochs rise with every holder, also past its end, and past what its ticket knows",
+    "watch": "a call that nobody holds is reserved for one watchdog at a time, and one that is held for none",
     "end": "in the end every turn is committed, nothing waits or is pending, and the dead are buried",
 }
 """By the name that a violation bears."""
@@ -209,6 +212,15 @@ def context_is_what_was_written(now: Snapshot, model: Model) -> None:
         need("context", one.context == one.model.context, "context", one.model.id, one.context, one.model.context)
 
 
+def a_call_is_as_predicted(now: Snapshot, model: Model) -> None:
+    one, found = model.call, now.call
+    need("holder", found.get("h", "") == one.holder, "holder", found, one)
+    need("call-epochs", int(found.get("ep", 0)) == one.epoch, "epoch", found, one)
+    need("holder", ("x" in found) == one.ended, "an end", found, one)
+    need("watch", now.call_listed == one.listed, "the list of calls", found, one)
+    need("watch", now.call_expires == one.ended, "only what is over expires", found, one)
+
+
 CHECKS = (
     activations_are_new_when_made,
     idle_means_empty,
@@ -228,5 +240,6 @@ CHECKS = (
     epochs_rise_at_every_grant,
     a_cancelled_turn_never_finishes,
     context_is_what_was_written,
+    a_call_is_as_predicted,
 )
 """Run after every step, in this order: the first takes up the entries that the others speak of."""

@@ -190,6 +190,61 @@ class LetterModel:
         return f"replay-{self.entry}"
 
 
+@dataclass(frozen=True)
+class Job:
+    """Who answers a call, as it believes."""
+
+    holder: str
+    epoch: int
+
+
+@dataclass(eq=False)
+class CallModel:
+    id: str = "call-1"
+    holder: str = ""
+    epoch: int = 0
+    until: float = NEVER
+    """When the lease runs out, by the jumping clock."""
+    expected: bool = False
+    """Nobody has answered it yet."""
+    ended: bool = False
+    listed: bool = False
+    """On the list of calls that are looked after."""
+    token: str = ""
+    """Of the watchdog that has reserved it."""
+    reserved_until: float = NEVER
+    dispatches: int = 0
+    counted: str = ""
+    """Token of the dispatch that was counted last."""
+    jobs: list[Job] = field(default_factory=list)
+    """Everybody who was ever told to answer it, zombies included."""
+
+    @property
+    def known(self) -> bool:
+        """Whether Redis holds a call that is not over."""
+        return (self.epoch > 0 or self.expected) and not self.ended
+
+    def held(self, now: float) -> bool:
+        return self.known and _lasts(self.until, now)
+
+    def reserved(self, now: float) -> bool:
+        return bool(self.token) and _lasts(self.reserved_until, now)
+
+    def answered(self, holder: str, epoch: int, now: float) -> None:
+        self.holder, self.epoch, self.until = holder, epoch, now + LONG_MS
+        self.expected, self.ended, self.listed = False, False, True
+        self.token, self.reserved_until, self.dispatches, self.counted = "", NEVER, 0, ""
+
+    def over(self) -> None:
+        self.until, self.expected, self.ended, self.listed = NEVER, False, True, False
+        self.token, self.dispatches, self.counted = "", 0, ""
+
+
+def _lasts(until: float, now: float) -> bool:
+    """What ends later than its whole length from now was given by a clock that has stepped back."""
+    return now < until <= now + LONG_MS
+
+
 @dataclass(eq=False)
 class Model:
     conversations: list[ConversationModel]
@@ -203,6 +258,7 @@ class Model:
     """Letters whose entry no reply has told yet."""
     epochs: dict[str, tuple[int, tuple[str, str] | None]] = field(default_factory=dict)
     """By conversation: epoch and run as Redis had them after the last step."""
+    call: CallModel = field(default_factory=CallModel)
     past_letters: list[LetterModel] = field(default_factory=list)
     """Replayed or discarded."""
 

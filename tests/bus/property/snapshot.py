@@ -40,7 +40,9 @@ class Snapshot:
     owned: dict[str, set[str]]
     dead: list[tuple[str, dict[str, str]]]
     """Letters, oldest first."""
-
+    call: dict[str, str]
+    call_listed: bool
+    call_expires: bool
     accepted: list[tuple[str, str, int]]
     """Conversation, worker and epoch of the runs that would be let speak now, of all that anybody believes in."""
 
@@ -72,7 +74,9 @@ def read_snapshot(world: World) -> Snapshot:
     runs = list(world.model.all_runs())
     for run in runs:
         world.calls.ask(pipe, run.worker, run.conversation.id, run.epoch, run.turn.id)
-    replies: list[Any] = pipe.execute()
+    call = world.model.call.id
+    pipe.hgetall(keys.call(call)).zscore(keys.calls, call).ttl(keys.call(call))
+    *replies, call_fields, call_score, call_ttl = list[Any](pipe.execute())
     states = []
     for index, model in enumerate(models):
         fields, mail, length, end, draft, head, context = replies[7 * index : 7 * index + 7]
@@ -88,6 +92,9 @@ def read_snapshot(world: World) -> Snapshot:
         leases=set(leases),
         owned=dict(zip(world.model.workers, owned, strict=True)),
         dead=dead,
+        call=call_fields,
+        call_listed=call_score is not None,
+        call_expires=call_ttl > 0,
         accepted=[
             (run.conversation.id, run.worker, run.epoch)
             for run, answer in zip(runs, answers, strict=True)

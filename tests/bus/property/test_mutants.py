@@ -27,6 +27,8 @@ REPRESENTATIVE = (
     "replay_keeps_letter",
     "commit_any_worker",
     "claim_epoch_is_the_clock",
+    "renew_call_any_epoch",
+    "reserve_call_twice",
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from tests.bus.property import brain_operations as brain
+from tests.bus.property import call_operations as phones
 from tests.bus.property import damage_operations as damage
 from tests.bus.property import gateway_operations as gateway
 from tests.bus.property import lease_operations as lease
@@ -59,6 +62,21 @@ WEIGHTS: dict[Callable[[World], None], int] = {
     damage.impostor: 12,
 }
 
+CALL_WEIGHTS: dict[Callable[[World], None], int] = {
+    phones.expect: 12,
+    phones.take: 40,
+    phones.renew: 45,
+    phones.end: 12,
+    phones.forget: 12,
+    phones.look: 40,
+    phones.send: 30,
+    phones.lapse: 45,
+    phones.reservation_runs_out: 15,
+    phones.redis_loses_the_call: 6,
+}
+"""Calls and conversations share nothing but the clock: these come on top, and do not change what the others do."""
+CALL_CHANCE = 0.3
+
 
 class Trial:
     """`run` raises `Violation` with the seed, the step and the last operations."""
@@ -66,6 +84,8 @@ class Trial:
     def __init__(self, calls: Calls, seed: int, *, steps: int, seen: Counter[str]) -> None:
         self._seed, self._steps, self._seen = seed, steps, seen
         self._world = World(calls, seed, conversations=3 if seed % 2 else 1, seen=seen)
+        self._phones = copy.copy(self._world)
+        self._phones.rng = random.Random(f"calls {seed}")
         self._done: list[str] = []
 
     def run(self) -> None:
@@ -74,9 +94,9 @@ class Trial:
             self._replay = Replay(self._world)
             self._check()
             for _ in range(self._steps):
-                (operation,) = self._world.rng.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))
-                self._done.append(operation.__name__)
-                operation(self._world)
+                self._step(self._world, WEIGHTS)
+                if self._phones.chance(CALL_CHANCE):
+                    self._step(self._phones, CALL_WEIGHTS)
                 self._check()
             self._done.append("work off")
             self._work_off()
@@ -85,6 +105,11 @@ class Trial:
             raise Violation(error.invariant, f"seed {self._seed}, step {len(self._done)}, {last}: {error}") from error
         for conversation in self._world.model.conversations:
             self._seen["turns"] += len(conversation.turns)
+
+    def _step(self, world: World, weights: dict[Callable[[World], None], int]) -> None:
+        (operation,) = world.rng.choices(tuple(weights), tuple(weights.values()))
+        self._done.append(operation.__name__)
+        operation(world)
 
     def _check(self) -> None:
         now = read_snapshot(self._world)

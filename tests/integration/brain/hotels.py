@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 from datetime import date, time, timedelta
 
-from libs.contracts.events import ToolCompleted, ToolRequested
+from libs.bus.handler import JournalEvent
+from libs.contracts.events import CommandRequested, ToolCompleted, ToolRequested
 from services.brain.domain.hotel import Booking, Offer, Reservation, Status
 from services.brain.pms.memory import MemoryPms
 from services.brain.pms.sample import Hotel, harbour
@@ -111,8 +112,8 @@ class DyingTurn(RehearsedTurn):
     tool = ""
     last = ""
 
-    async def journal(self, event: ToolRequested | ToolCompleted) -> None:
-        mine = event.name == self.tool
+    async def journal(self, event: JournalEvent) -> None:
+        mine = not isinstance(event, CommandRequested) and event.name == self.tool
         if mine and self.last == "applied" and isinstance(event, ToolCompleted):
             raise Killed
         await super().journal(event)

@@ -115,6 +115,21 @@ def test_doctor_tells_of_keys_only_whether_they_are_there(tmp_path: Path, capsys
     assert "not set" in lines["ELEVENLABS_API_KEY"]
 
 
+def test_doctor_says_whose_rooms_there_are_or_how_to_get_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(**environ: str) -> str:
+        Machine(tmp_path, HOME=str(tmp_path), **environ).run("doctor")
+        return next(line for line in capsys.readouterr().out.splitlines() if line.split()[1:2] == ["rooms"])
+
+    assert "make livekit-server" in told()
+    assert "LIVEKIT_API_KEY and LIVEKIT_API_SECRET not" in told(LIVEKIT_URL="wss://hotel.example")
+    keys = {"LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": "very-secret"}
+    line = told(LIVEKIT_URL="wss://hotel.example", **keys)
+    assert line.startswith("ok ")
+    assert "secret" not in line
+
+
 def test_doctor_calls_a_port_that_is_none_by_its_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Machine(tmp_path, BOTEL_TEXT_PORT="http").run("doctor") == 1
     assert "BOTEL_TEXT_PORT='http': not a port" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from deploy.local.leash import group_lives
 from deploy.local.ports import is_free
 from deploy.local.process import State
 from deploy.local.redis_server import find_redis
-from deploy.local.services import Service
+from deploy.local.services import GATEWAYS_END, Service
 from deploy.local.stack import Stack, StartFailed
 from tests.integration.local.standins import standins
 
@@ -139,6 +140,23 @@ async def test_one_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path
 
     assert ("brain-1", "launcher: still there after 0.3 s, killed") in watched.lines
     assert not any(group_lives(pid) for pid in pids.values())
+
+
+async def test_gateways_drain_while_there_are_still_brains(tmp_path: Path) -> None:
+    store, brain, text = standins(text="herd")
+    async with running(tmp_path, (store, brain, replace(text, ends=GATEWAYS_END))) as watched:
+        pass
+
+    drained = [name for name, line in watched.lines if line == "drained"]
+    assert drained[0] == "text_gateway"
+    assert sorted(drained[1:]) == ["brain-1", "brain-2", "context_store"]
+
+
+async def test_what_a_process_has_started_is_not_asked_to_end_while_that_drains(tmp_path: Path) -> None:
+    async with running(tmp_path, standins(text="herd")) as watched:
+        pass
+
+    assert ("text_gateway", "drained") in watched.lines
 
 
 async def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:

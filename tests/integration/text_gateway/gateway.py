@@ -16,9 +16,10 @@ from libs.bus.bus import Bus, new_id
 from libs.bus.handler import Done, Turn
 from libs.bus.settings import BusSettings
 from libs.bus.worker import Worker
+from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeySettings
 from services.text_gateway.app import run
-from services.text_gateway.settings import TextSettings
+from services.text_gateway.settings import TextSettings, VoiceSessionSettings
 
 KEYS = ApiKeySettings(api_key=SecretStr("development"))
 CHAT = "/llm/conversations/"
@@ -41,11 +42,27 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(url: str, bus: BusSettings | None = None, **settings: Any) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    url: str,
+    bus: BusSettings | None = None,
+    *,
+    room_settings: RoomSettings | None = None,
+    session_settings: VoiceSessionSettings | None = None,
+    **settings: Any,
+) -> AsyncIterator[Gateway]:
     """Started on a free port; stopped in good order at the end. `bus`: other settings of the bus than the usual."""
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     made = TextSettings(**{"port": 0, "grace_s": 5, **settings})
-    service = asyncio.create_task(run(made, bus or bus_settings(url), KEYS, stop, bound.set_result))
+    serving = run(
+        made,
+        bus or bus_settings(url),
+        KEYS,
+        stop,
+        bound.set_result,
+        room_settings=room_settings,
+        session_settings=session_settings,
+    )
+    service = asyncio.create_task(serving)
     await asyncio.wait({service, bound}, return_when=asyncio.FIRST_COMPLETED)
     if service.done():
         await service
@@ -84,6 +101,14 @@ async def running_brain(url: str, concierge: Concierge) -> AsyncIterator[Worker]
         await worker.start()
         yield worker
         await worker.drain(0)
+
+
+async def keys_of_conversations(redis_url: str) -> set[str]:
+    """What Redis holds of conversations that a gateway has opened."""
+    async with Bus(bus_settings(redis_url), name="test") as bus:
+        (keys,) = bus.shards
+        found = await bus.commands.send("KEYS", f"{keys.prefix}*conv-*")
+        return {key.decode() for key in found}
 
 
 class Received(msgspec.Struct, frozen=True):

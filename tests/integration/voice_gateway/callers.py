@@ -11,7 +11,7 @@ from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
-from services.voice_gateway.ports import BrainLink, EndReason, HeardReport, ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import BrainLink, CallCommand, EndReason, HeardReport, ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
 from services.voice_gateway.speech.providers import Speech
@@ -45,8 +45,12 @@ class ScriptedBrain:
         self.reports: list[HeardReport] = []
         self.journal: list[tuple[str, str]] = []
         self.written: dict[str, str] = {}
+        self.left: tuple[str, str] | None = None
         self._scripts = list(scripts)
         self.other: asyncio.Queue[AnyEvent] = asyncio.Queue()
+        self.wishes: asyncio.Queue[CallCommand] = asyncio.Queue()
+        self.answers: list[tuple[str, bool, str]] = []
+        """Commands that were answered: id, ok and detail."""
 
     async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         self.turns.append(turn)
@@ -58,6 +62,9 @@ class ScriptedBrain:
     async def cancel(self, turn_id: str) -> None:
         self.journal.append(("cancel", turn_id))
 
+    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+        return self.left
+
     async def heard(self, report: HeardReport) -> None:
         self.reports.append(report)
         self.journal.append(("heard", report.turn_id))
@@ -67,6 +74,17 @@ class ScriptedBrain:
 
     async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None:
         self.journal.append(("ended", reason.value))
+
+    async def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
+        self.journal.append(("write", turn_id))
+        yield ReplyPiece(f"You wrote {text}", ReplyStatus.FINISHED)
+
+    async def commands(self) -> AsyncIterator[CallCommand]:
+        while True:
+            yield await self.wishes.get()
+
+    async def command_done(self, command_id: str, *, ok: bool, detail: str = "") -> None:
+        self.answers.append((command_id, ok, detail))
 
     async def elsewhere(self) -> AsyncIterator[AnyEvent]:
         while True:

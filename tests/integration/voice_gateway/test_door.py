@@ -232,7 +232,7 @@ async def test_who_says_hello_while_the_door_closes_is_turned_away_and_leaves_no
 class Mute(SpeechFactory):
     """Has no voice when it is wanted."""
 
-    def speech(self) -> Speech:
+    def speech(self, property_id: str = "") -> Speech:
         raise VoiceUnavailable("the voice is gone")
 
 

@@ -120,3 +120,15 @@ async def test_the_voice_streams_by_sentence_with_timed_words(espeak: Espeak) ->
     starts = [word.start_time for word in timed]
     assert starts == sorted(starts)
     assert starts[-1] < samples / voice.sample_rate
+
+
+def test_a_hotels_own_names_are_recognised_once_they_are_told(espeak: Espeak, pool: RecogniserPool) -> None:
+    line = "where is the tide bar"
+    plain = pool.take()
+    assert recognise(plain, pcm_of(espeak, line))[0] != line
+    pool.give(plain)
+    told = RecogniserPool(terms=("Tide Bar", "Zzyzx Lounge"))
+    recogniser = told.take()
+    assert recognise(recogniser, pcm_of(espeak, line))[0] == line
+    assert recognise(recogniser, pcm_of(espeak, "what time is breakfast"))[0] == "what time is breakfast"
+    told.close()

@@ -38,11 +38,20 @@ def test_a_journal_event_of_another_run_is_another_event() -> None:
 
 
 @pytest.mark.parametrize("by_text", [True, False])
-@pytest.mark.parametrize("note", ["", CUT_OFF, UNHEARD])
-def test_marks_come_off_as_they_went_on(by_text: bool, note: str) -> None:
-    marked = mark("my [text message] to you", by_text=by_text, note=note)
+@pytest.mark.parametrize(
+    ("notes", "after_cut"),
+    [
+        ([], False),
+        ([CUT_OFF], True),
+        ([UNHEARD], True),
+        (["ending the call was not possible (no [line]; none)"], False),
+        ([CUT_OFF, "pausing the call was not possible"], True),
+    ],
+)
+def test_marks_come_off_as_they_went_on(by_text: bool, notes: list[str], after_cut: bool) -> None:
+    marked = mark("my [text message] to you", by_text=by_text, notes=notes)
 
-    assert unmark(marked) == Line("my [text message] to you", by_text, bool(note))
+    assert unmark(marked) == Line("my [text message] to you", by_text, after_cut)
 
 
 def test_a_line_without_marks_is_a_text() -> None:

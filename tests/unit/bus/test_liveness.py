@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libs.bus.liveness import Lease, expired, next_look_ms
+from libs.bus.liveness import Lease, Sight, expired, next_look_ms
 
 
 def beaten(*sent: float) -> Lease:
@@ -91,3 +91,25 @@ def test_the_next_look_is_when_the_next_lease_would_run_out(leases: dict[str, fl
 
 def test_many_leases_that_run_out_together_do_not_make_a_reaper_spin() -> None:
     assert next_look_ms({f"w{n}": 1_000.0001 for n in range(100)}, 1_000, 500) >= 1
+
+
+def looks(*times: float, server: float = 1_000.0) -> list[bool]:
+    """What a watchdog may do at these looks, when leases last 2 s and the server's clock goes with its own."""
+    sight = Sight(2.0)
+    return [sight.judges(one, server + one) for one in times]
+
+
+def test_who_begins_to_look_judges_after_one_lease() -> None:
+    assert looks(10.0, 10.5, 11.0, 11.5, 12.0) == [False, False, False, False, True]
+
+
+def test_who_was_stalled_gives_everybody_one_lease() -> None:
+    assert looks(0.0, 1.0, 2.0, 3.5, 4.5, 5.4, 5.5) == [False, False, True, False, False, False, True]
+
+
+@pytest.mark.parametrize("step", [3_600.0, -3_600.0])
+def test_a_step_of_the_servers_clock_is_a_stall(step: float) -> None:
+    sight = Sight(2.0)
+    seen = [sight.judges(one, 1_000 + one) for one in (0.0, 1.0, 2.0)]
+    seen += [sight.judges(one, 1_000 + one + step) for one in (2.5, 3.5, 4.5)]
+    assert seen == [False, False, True, False, False, True]

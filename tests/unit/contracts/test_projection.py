@@ -27,7 +27,7 @@ from libs.contracts.projection import OUTCOME_UNKNOWN, Message, project
 VOICE, TEXT = Channel.VOICE, Channel.TEXT
 
 
-def _log(*events: AnyEvent) -> list[AnyEvent]:
+def numbered(*events: AnyEvent) -> list[AnyEvent]:
     """The events numbered from 1, as a log gives them."""
     numbered: list[AnyEvent] = [
         msgspec.structs.replace(event, number=number, id=f"e{number}", time_ms=number * 1000)
@@ -36,7 +36,7 @@ def _log(*events: AnyEvent) -> list[AnyEvent]:
     return numbered
 
 
-def _base(turn: str, channel: Channel, author: Author) -> dict[str, object]:
+def base_of(turn: str, channel: Channel, author: Author) -> dict[str, object]:
     return {
         "id": "",
         "time_ms": 0,
@@ -49,7 +49,7 @@ def _base(turn: str, channel: Channel, author: Author) -> dict[str, object]:
 
 
 def asks(turn: str, text: str, channel: Channel = TEXT, *, imported: bool = False) -> MessageReceived:
-    return MessageReceived(**_base(turn, channel, Author.GUEST), text=text, imported=imported)  # type: ignore[arg-type]
+    return MessageReceived(**base_of(turn, channel, Author.GUEST), text=text, imported=imported)  # type: ignore[arg-type]
 
 
 def says(
@@ -60,31 +60,31 @@ def says(
     *,
     imported: bool = False,
 ) -> ReplyGenerated:
-    base = _base(turn, channel, Author.CONCIERGE)
+    base = base_of(turn, channel, Author.CONCIERGE)
     return ReplyGenerated(**base, text=text, status=status, imported=imported)  # type: ignore[arg-type]
 
 
 def heard(turn: str, text: str, *, complete: bool = True) -> ReplyHeard:
-    return ReplyHeard(**_base(turn, VOICE, Author.GUEST), text=text, complete=complete)  # type: ignore[arg-type]
+    return ReplyHeard(**base_of(turn, VOICE, Author.GUEST), text=text, complete=complete)  # type: ignore[arg-type]
 
 
 def requested(turn: str, call: str) -> ToolRequested:
-    base = _base(turn, TEXT, Author.CONCIERGE)
+    base = base_of(turn, TEXT, Author.CONCIERGE)
     return ToolRequested(**base, call_id=call, name="book", arguments="{}", idempotency_key=call)  # type: ignore[arg-type]
 
 
 def completed(turn: str, call: str, result: str, *, ok: bool = True) -> ToolCompleted:
-    base = _base(turn, TEXT, Author.CONCIERGE)
+    base = base_of(turn, TEXT, Author.CONCIERGE)
     return ToolCompleted(**base, call_id=call, name="book", arguments="{}", result=result, ok=ok)  # type: ignore[arg-type]
 
 
 def summary(text: str, up_to: int) -> SummaryWritten:
-    return SummaryWritten(**_base("", Channel.SYSTEM, Author.SYSTEM), text=text, up_to=up_to)  # type: ignore[arg-type]
+    return SummaryWritten(**base_of("", Channel.SYSTEM, Author.SYSTEM), text=text, up_to=up_to)  # type: ignore[arg-type]
 
 
-OPENED = ConversationOpened(**_base("", TEXT, Author.SYSTEM))  # type: ignore[arg-type]
-CALL = CallStarted(**_base("", VOICE, Author.SYSTEM), gateway_id="g", call_id="r")  # type: ignore[arg-type]
-CONTEXT = ContextUpdated(**_base("", Channel.SYSTEM, Author.STAFF), fields={"room": "1"})  # type: ignore[arg-type]
+OPENED = ConversationOpened(**base_of("", TEXT, Author.SYSTEM))  # type: ignore[arg-type]
+CALL = CallStarted(**base_of("", VOICE, Author.SYSTEM), gateway_id="g", call_id="r")  # type: ignore[arg-type]
+CONTEXT = ContextUpdated(**base_of("", Channel.SYSTEM, Author.STAFF), fields={"room": "1"})  # type: ignore[arg-type]
 
 
 def lines(messages: Sequence[Message]) -> list[str]:
@@ -176,7 +176,7 @@ def lines(messages: Sequence[Message]) -> list[str]:
     ],
 )
 def test_rule(events: list[AnyEvent], expected: list[str]) -> None:
-    assert lines(project(_log(*events))) == expected
+    assert lines(project(numbered(*events))) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_rule(events: list[AnyEvent], expected: list[str]) -> None:
     ],
 )
 def test_the_brain_sees_up_to_its_turn_and_not_its_own_reply(upto: str, expected: list[str]) -> None:
-    events = _log(
+    events = numbered(
         asks("1", "A"),
         asks("2", "B"),
         asks("3", "C"),
@@ -202,7 +202,7 @@ def test_the_brain_sees_up_to_its_turn_and_not_its_own_reply(upto: str, expected
 
 
 def test_an_interrupted_reply_tells_what_was_generated_beside_what_was_heard() -> None:
-    events = _log(asks("1", "A", VOICE), says("1", "all of it", VOICE), heard("1", "all", complete=False))
+    events = numbered(asks("1", "A", VOICE), says("1", "all of it", VOICE), heard("1", "all", complete=False))
 
     reply = project(events)[-1]
 
@@ -211,35 +211,35 @@ def test_an_interrupted_reply_tells_what_was_generated_beside_what_was_heard() -
 
 
 def test_a_reply_heard_to_its_end_is_told_once() -> None:
-    reply = project(_log(asks("1", "A", VOICE), says("1", "all", VOICE), heard("1", "all")))[-1]
+    reply = project(numbered(asks("1", "A", VOICE), says("1", "all", VOICE), heard("1", "all")))[-1]
 
     assert (reply.text, reply.generated, reply.interrupted) == ("all", "", False)
 
 
 @pytest.mark.parametrize("channel", [VOICE, TEXT])
 def test_a_cancelled_reply_is_marked_as_interrupted(channel: Channel) -> None:
-    reply = project(_log(asks("1", "A", channel), says("1", "half", channel, ReplyStatus.CANCELLED)))[-1]
+    reply = project(numbered(asks("1", "A", channel), says("1", "half", channel, ReplyStatus.CANCELLED)))[-1]
 
     assert reply.interrupted
 
 
 def test_a_tool_line_bears_the_call() -> None:
-    tool = project(_log(requested("1", "x"), completed("1", "x", "no room", ok=False)))[0]
+    tool = project(numbered(requested("1", "x"), completed("1", "x", "no room", ok=False)))[0]
 
     assert (tool.call_id, tool.name, tool.arguments, tool.ok) == ("x", "book", "{}", False)
 
 
 def test_a_call_of_unknown_outcome_is_not_ok() -> None:
-    assert not project(_log(requested("1", "x")))[0].ok
+    assert not project(numbered(requested("1", "x")))[0].ok
 
 
 def test_calls_stand_in_the_order_they_ended() -> None:
-    events = _log(requested("1", "x"), requested("1", "y"), completed("1", "y", "Y"), completed("1", "x", "X"))
+    events = numbered(requested("1", "x"), requested("1", "y"), completed("1", "y", "Y"), completed("1", "x", "X"))
 
     assert [line.call_id for line in project(events)] == ["y", "x"]
 
 
 def test_two_imported_lines_without_a_turn_are_two_turns() -> None:
-    messages = project(_log(asks("", "one", imported=True), asks("", "two", imported=True)))
+    messages = project(numbered(asks("", "one", imported=True), asks("", "two", imported=True)))
 
     assert [message.number for message in messages] == [1, 2]

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.livekit.binary import VERSION
+from deploy.livekit.config import RoomKeys
+from deploy.local.compose import compose_env
 from deploy.local.env import PRIVATE
 from deploy.local.services import BRAIN, SERVICES
 
@@ -19,7 +22,7 @@ PYPROJECT = Path("pyproject.toml").read_text()
 
 
 def test_it_runs_what_the_native_stack_runs_and_what_shows_it() -> None:
-    assert set(STACK) == OURS | {"redis", "prometheus", "grafana"}
+    assert set(STACK) == OURS | {"redis", "prometheus", "grafana", "livekit"}
 
 
 @pytest.mark.parametrize("name", sorted(STACK))
@@ -69,11 +72,52 @@ def test_no_container_gets_the_development_key_itself() -> None:
     assert all(STACK[name]["environment"]["BOTEL_API_KEY"] == "" for name in OURS)
 
 
-@pytest.mark.parametrize("name", ["redis", "prometheus", "grafana"])
+@pytest.mark.parametrize("name", ["redis", "prometheus", "grafana", "livekit"])
 def test_foreign_images_are_pinned(name: str) -> None:
     image = STACK[name]["image"].removesuffix("}").rpartition(":-")[2]
 
     assert re.search(r":v?\d+\.\d+", image)
+
+
+def test_rooms_are_an_addition_of_the_version_that_is_built_here() -> None:
+    livekit = STACK["livekit"]
+    config = yaml.safe_load(livekit["environment"]["LIVEKIT_CONFIG"])
+
+    assert livekit["profiles"] == ["rooms"]
+    assert livekit["image"].endswith(f":v{VERSION}}}")
+    assert config["rtc"]["node_ip"] == "127.0.0.1"
+    assert f"127.0.0.1:{config['rtc']['udp_port']}:{config['rtc']['udp_port']}/udp" in livekit["ports"]
+    assert not any("livekit" in STACK[name].get("depends_on", {}) for name in OURS)
+
+
+def test_gateways_are_told_of_rooms_and_nobody_else() -> None:
+    told = {name for name in OURS if "LIVEKIT_API_SECRET" in STACK[name]["environment"]}
+
+    assert told == {"voice_gateway", "text_gateway"}
+    config = yaml.safe_load(STACK["livekit"]["environment"]["LIVEKIT_CONFIG"])
+    assert config["webhook"]["urls"] == ["http://text_gateway:8080/llm/voice/webhook"]
+
+
+def test_make_up_adds_rooms_with_keys_of_its_own() -> None:
+    env = compose_env({"BOTEL_LIVEKIT_PORT": "7999"}, RoomKeys("k", "s"))
+
+    assert env["COMPOSE_PROFILES"] == "rooms"
+    assert (env["LIVEKIT_API_KEY"], env["LIVEKIT_API_SECRET"]) == ("k", "s")
+    assert env["LIVEKIT_URL"] == "ws://livekit:7880"
+    assert env["LIVEKIT_PUBLIC_URL"] == "ws://127.0.0.1:7999"
+
+
+@pytest.mark.parametrize("theirs", [{"LIVEKIT_URL": "wss://hotel.example"}, {"BOTEL_LIVEKIT_SERVER": "off"}])
+def test_make_up_leaves_rooms_that_are_named_as_they_are(theirs: dict[str, str]) -> None:
+    env = compose_env(theirs, RoomKeys("k", "s"))
+
+    assert "COMPOSE_PROFILES" not in env
+    assert env.get("LIVEKIT_URL") == theirs.get("LIVEKIT_URL")
+    assert "LIVEKIT_API_SECRET" not in env
+
+
+def test_what_ends_containers_means_those_of_rooms_too() -> None:
+    assert compose_env({"COMPOSE_PROFILES": "mine"})["COMPOSE_PROFILES"] == "mine,rooms"
 
 
 def test_prometheus_asks_every_service_that_is_there() -> None:
@@ -105,6 +149,9 @@ def test_the_example_of_settings_names_what_people_need_and_no_value_of_a_secret
         "LIVEKIT_URL",
         "LIVEKIT_API_KEY",
         "LIVEKIT_API_SECRET",
+        "LIVEKIT_PUBLIC_URL",
+        "BOTEL_LIVEKIT_SERVER",
+        "BOTEL_LIVEKIT_PORT",
         "LANGSMITH_API_KEY",
         "REDIS_URL",
     } <= set(lines)

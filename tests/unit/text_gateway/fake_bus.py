@@ -80,6 +80,8 @@ class FakeBus:
         for known in self._log(event.property_id, event.conversation_id):
             if known.id == event.id:
                 return known.number
+        fields = {**self._context[event.conversation_id], **(context or {})}
+        self._context[event.conversation_id] = {name: value for name, value in fields.items() if value}
         return self._record(event)
 
     async def cancel(self, property_id: str, conversation_id: str, turn_id: str) -> str:
@@ -92,7 +94,7 @@ class FakeBus:
         self._check()
         log = self._log(property_id, conversation_id)
         return Snapshot(
-            self._context[conversation_id], [event for event in log if event.number > after][:count], len(log)
+            dict(self._context[conversation_id]), [event for event in log if event.number > after][:count], len(log)
         )
 
     async def follow(self, property_id: str, conversation_id: str, *, after: int | None = None) -> FakeFollowing:

@@ -1,0 +1,130 @@
+"""Calls in rooms of the native stack, as guests make them: a session over HTTP, then speech and typing in the room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from deploy.call.guest import CHAT, TRANSCRIPTION, RoomGuest, Text
+from deploy.call.recording import Span
+from deploy.call.session import Way, open_session
+from deploy.call.voice import spoken
+from deploy.livekit.binary import find_livekit
+from deploy.local.env import without_settings
+from deploy.local.redis_server import find_redis
+from deploy.local.rooms import with_livekit
+from deploy.local.services import SERVICES
+from deploy.local.stack import Stack
+
+KEY = "dev-rooms"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+SOON_S = 60.0
+_SPEECH = {"BOTEL_STT": "local", "BOTEL_TTS": "local"}
+
+
+@contextlib.asynccontextmanager
+async def room_stack(folder: Path, *, brains: int = 2, **env: str) -> AsyncIterator[Stack]:
+    """Everything, a LiveKit server among it, ready for calls."""
+    kept = {name: value for name, value in os.environ.items() if name == "BOTEL_LIVEKIT_SERVER"}
+    base = {**without_settings(os.environ), **kept, **_SPEECH, "BOTEL_API_KEY": KEY, "BOTEL_LOG_FORMAT": "json", **env}
+    services = with_livekit(SERVICES, folder, find_livekit())
+    async with Stack(folder, env=base, redis=find_redis(base), brains=brains, services=services) as stack:
+        yield stack
+
+
+class Call:
+    """One guest's call: `async with Call(stack) as call`."""
+
+    def __init__(self, stack: Stack, customer: str = "guest-204") -> None:
+        self._stack, self._customer = stack, customer
+        self.guest = RoomGuest()
+        self.way: Way
+
+    async def __aenter__(self) -> Call:
+        await self.guest.__aenter__()
+        await self.join()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.guest.leave()
+
+    async def join(self) -> None:
+        """Ask for a session and enter its room: for the first time, or again."""
+        asked = {"propertyId": "harbour", "customerId": self._customer}
+        self.way = await open_session(self._stack.text_url, KEY, asked)
+        await self.guest.join(self.way.url, self.way.token)
+
+    async def say(self, line: str) -> Span:
+        return await self.guest.say(await asyncio.to_thread(spoken, line))
+
+    async def ask(self, line: str) -> Span:
+        """Speak, and hear the whole answer."""
+        said = await self.say(line)
+        return await self.guest.speech(said.end_s, timeout_s=SOON_S)
+
+    def concierge(self) -> str:
+        """All that the concierge's transcripts say, in order, one segment once."""
+        return " ".join(text.text.strip() for text in self._last(lambda text: not self._is_guest(text)))
+
+    def understood(self) -> list[str]:
+        """What was understood of the guest."""
+        return [text.text for text in self._last(self._is_guest) if text.final]
+
+    def typed(self) -> str:
+        return " ".join(text.text for text in self.guest.texts if text.topic == CHAT)
+
+    async def until_said(self, words: str) -> None:
+        await self.guest.until(lambda: words in self.concierge(), timeout_s=SOON_S, why=f"{words!r} is not said")
+
+    def _is_guest(self, text: Text) -> bool:
+        return not text.sender.startswith("concierge-")
+
+    def _last(self, wanted: Any) -> list[Text]:
+        """The latest of every transcribed segment."""
+        latest: dict[str, Text] = {}
+        for text in self.guest.texts:
+            if text.topic == TRANSCRIPTION and wanted(text):
+                latest[text.segment] = text
+        return list(latest.values())
+
+
+async def messages(stack: Stack, conversation_id: str) -> list[dict[str, Any]]:
+    """The conversation as the context store has it."""
+    url = f"{stack.store_url}/conversations/{conversation_id}/messages"
+    async with aiohttp.ClientSession(headers=HEADERS) as http, http.get(url) as response:
+        body = await response.json()
+        assert response.status == 200, body
+        found: list[dict[str, Any]] = body["messages"]
+        return found
+
+
+async def events(stack: Stack, conversation_id: str) -> list[dict[str, Any]]:
+    """Every event of it, in order."""
+    url = f"{stack.store_url}/conversations/{conversation_id}/events"
+    async with aiohttp.ClientSession(headers=HEADERS) as http, http.get(url) as response:
+        body = await response.json()
+        assert response.status == 200, body
+        found: list[dict[str, Any]] = body["events"]
+        return found
+
+
+def kill_job(stack: Stack, call_id: str) -> None:
+    """`kill -9` the process that serves the call now."""
+    served = [line for line in _log(stack) if line.get("message") == "call taken" and line.get("call_id") == call_id]
+    os.kill(int(served[-1]["pid"]), signal.SIGKILL)
+
+
+def _log(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for line in (stack.directory / "stack.log").read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line[line.index("{") :]))
+    return found

@@ -1,0 +1,112 @@
+"""Calls in real rooms: what the guest hears, types and finds in the history."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.call.recording import Span
+from deploy.demo.hearing import words_audible
+from deploy.local.stack import Stack
+from services.voice_gateway.domain.manners import BACK_AGAIN
+from services.voice_gateway.domain.wording import words_of
+from tests.eventually import eventually
+from tests.rooms.calls import Call, events, kill_job, messages, room_stack
+from tests.servers.livekit import need_livekit
+
+BREAKFAST = "what time is breakfast served on monday"
+PARKING = "where can we park the car"
+TOUR = "tell me about the hotel"
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+    need_livekit()
+    async with room_stack(tmp_path, BRAIN_OFFLINE_TOKEN_S="0.03", BOTEL_CALL_AFTER_HANG_UP_S="2") as running:
+        yield running
+
+
+async def audible(call: Call, span: Span, text: str) -> int:
+    """Words of the text that are in what the guest heard meanwhile."""
+    return await asyncio.to_thread(words_audible, call.guest.heard.pcm(span.start_s, span.end_s), text)
+
+
+async def test_a_call_from_the_greeting_to_the_history(stack: Stack) -> None:
+    async with Call(stack) as call:
+        greeting = await call.guest.speech()
+        assert await audible(call, greeting, "hello this is your hotel concierge how can i help") >= 8
+
+        answer = await call.ask(BREAKFAST)
+        text = "breakfast is served from seven to half past ten in the lighthouse restaurant on the ground floor"
+        assert await audible(call, answer, text) >= len(text.split()) - 2
+
+        await call.say(TOUR)
+        await call.until_said("Let me take you")
+        barged = await call.say(PARKING)
+        await call.until_said("garage")
+        await call.guest.speech(barged.end_s)
+
+        await call.guest.write("is there a swimming pool?")
+        await call.guest.until(lambda: "pool" in call.typed(), timeout_s=60, why="no typed answer")
+        conversation = call.way.conversation_id
+
+    async def over() -> bool:
+        return any(event["type"] == "call.ended" for event in await events(stack, conversation))
+
+    await eventually(over, within_s=60)
+    told = await messages(stack, conversation)
+    asked = [message["text"] for message in told if message["role"] == "guest"]
+    assert asked == [BREAKFAST, TOUR, PARKING, "is there a swimming pool?"]
+    kinds = [event["type"] for event in await events(stack, conversation)]
+    assert kinds.count("call.started") == kinds.count("call.ended") == 1
+    heard = [event for event in await events(stack, conversation) if event["type"] == "reply.heard"]
+    assert [event["complete"] for event in heard] == [True, False, True]
+    assert 2 <= len(words_of(heard[1]["text"])) < 120
+    [ended] = [event for event in await events(stack, conversation) if event["type"] == "call.ended"]
+    assert ended["reason"] == "guest-left"
+    assert (ended["quality"]["turns"], ended["quality"]["interruptions"]) == (3, 1)
+    assert 0 <= ended["quality"].get("packet_loss", 0) < 0.2
+
+
+async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
+    async with Call(stack) as call:
+        await call.guest.speech()
+        await call.say(TOUR)
+        await call.until_said("Let me take you")
+        for name in ("brain-1", "brain-2"):  # whichever it is: the other one is started again, too
+            stack.process(name).signal(signal.SIGKILL)
+        at_kill = len(call.concierge().split())
+        await call.guest.until(
+            lambda: len(call.concierge().split()) > at_kill + 40, timeout_s=60, why="no more words after the kill"
+        )
+        assert call.concierge().count("Let me take you") == 1
+
+        kill_job(stack, call.way.room)
+        await call.until_said(BACK_AGAIN)
+        await call.guest.until(
+            lambda: call.concierge().count("Let me take you") == 2, timeout_s=60, why="the answer is not begun again"
+        )
+        await call.say(PARKING)
+        await call.until_said("garage")
+    told = await messages(stack, call.way.conversation_id)
+    assert [message["text"] for message in told if message["role"] == "guest"] == [TOUR, PARKING]
+    found = [event["type"] for event in await events(stack, call.way.conversation_id)]
+    assert found.count("call.started") == 1
+
+
+async def test_a_guest_comes_back_into_the_same_call_and_others_do_not_confuse_it(stack: Stack) -> None:
+    async with Call(stack) as call, Call(stack, "guest-107") as other:
+        await asyncio.gather(call.guest.speech(), other.guest.speech())
+        room = call.way.room
+        assert other.way.room != room
+        await call.guest.leave()
+        await call.join()
+        assert call.way.room == room
+        await call.ask(BREAKFAST)
+        await call.until_said("Breakfast is served")
+    found = [event["type"] for event in await events(stack, call.way.conversation_id)]
+    assert found.count("call.started") == 1

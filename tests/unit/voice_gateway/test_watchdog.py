@@ -1,0 +1,267 @@
+"""The watchdog of calls: another agent while the guest is there, an end when nobody is; what is unknown is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from libs.bus.calls import Overdue
+from libs.contracts.calls import CallTicket
+from libs.contracts.errors import BusUnavailable, UnknownConversation
+from libs.contracts.events import CallEnded, Event
+from libs.observability import names
+from services.voice_gateway.domain.takeover import Attendance
+from services.voice_gateway.room_ports import RoomsUnavailable
+from services.voice_gateway.watchdog import Watchdog, WatchdogMetrics, WatchdogSettings
+
+NOW_MS = 1_790_000_000_000
+TICKET = CallTicket(call_id="call-1", property_id="harbour", conversation_id="conv-1", guest="anna")
+
+
+def lost(ticket: CallTicket = TICKET, *, alone_ms: int = 0, dispatches: int = 0, epoch: int = 1) -> Overdue:
+    return Overdue(
+        ticket=ticket, epoch=epoch, token="look-1", alone_ms=alone_ms, answered_ms=61_000, dispatches=dispatches
+    )
+
+
+class Leases:
+    """Implements `CallWatch`: gives what is put in, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.given: asyncio.Queue[list[Overdue] | Exception] = asyncio.Queue()
+        self.limits: list[int] = []
+        self.reserved = True
+        self.confirmed: list[str] = []
+        self.forgotten: list[tuple[str, int]] = []
+
+    async def overdue(self, limit: int) -> list[Overdue]:
+        self.limits.append(limit)
+        found = await self.given.get()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def confirm(self, overdue: Overdue) -> bool:
+        self.confirmed.append(overdue.token)
+        return self.reserved
+
+    async def forget(self, ticket: CallTicket, *, epoch: int) -> bool:
+        self.forgotten.append((ticket.call_id, epoch))
+        return True
+
+
+class Rooms:
+    """Implements `RoomService`, without a server."""
+
+    def __init__(self) -> None:
+        self.attendances: dict[str, Attendance] = {}
+        self.reachable = True
+        self.sent: asyncio.Queue[CallTicket] = asyncio.Queue()
+        self.closed: list[str] = []
+        self.hangs: asyncio.Event | None = None
+
+    async def attendance(self, room: str, guest: str) -> Attendance:
+        if self.hangs:
+            await self.hangs.wait()
+        self._need()
+        return self.attendances.get(f"{room}/{guest}", Attendance.NO_ROOM)
+
+    async def send_agent(self, ticket: CallTicket) -> None:
+        self._need()
+        self.sent.put_nowait(ticket)
+
+    async def close(self, room: str) -> None:
+        self._need()
+        self.closed.append(room)
+
+    def _need(self) -> None:
+        if not self.reachable:
+            raise RoomsUnavailable
+
+
+class Log:
+    """Implements `Record`: an event id takes effect once."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, Event] = {}
+        self.context: dict[str, str] = {"call": "call-1"}
+        self.fails: Exception | None = None
+
+    async def append(self, event: Event, context: Mapping[str, str] | None = None) -> int:
+        if self.fails:
+            raise self.fails
+        self.events.setdefault(event.id, event)
+        self.context |= context or {}
+        return len(self.events)
+
+
+class Watch:
+    """A watchdog and all that it knows."""
+
+    def __init__(self) -> None:
+        self.leases, self.rooms, self.log = Leases(), Rooms(), Log()
+        self.registry = CollectorRegistry()
+        settings = WatchdogSettings(look_s=0.001, takeovers=2, dispatches=3, absent_s=20)
+        metrics = WatchdogMetrics(self.registry)
+        self.dog = Watchdog(self.leases, self.rooms, self.log, settings, metrics, now_ms=lambda: NOW_MS)
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+async def test_another_agent_is_sent_to_a_guest_who_is_left_alone(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(lost())
+    sent = watch.rooms.sent.get_nowait()
+    assert (sent.takeover, sent.conversation_id, sent.guest) == (1, "conv-1", "anna")
+    assert watch.leases.confirmed == ["look-1"]
+    assert not watch.leases.forgotten and not watch.log.events, "the call goes on"  # noqa: PT018
+    assert watch.counted(names.WATCHDOG_TAKEOVERS) == 1
+
+
+async def test_a_guest_whom_nobody_has_answered_yet_is_greeted_and_not_apologised_to(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(lost(epoch=0))
+    assert watch.rooms.sent.get_nowait().takeover == 0
+    watch.rooms.attendances.clear()
+    await watch.dog.attend(lost(epoch=0))
+    assert not watch.log.events, "what never began does not end"
+    assert watch.leases.forgotten == [("call-1", 0)]
+
+
+async def test_nobody_is_sent_when_the_gateway_came_back_meanwhile(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    watch.leases.reserved = False
+    await watch.dog.attend(lost())
+    assert watch.rooms.sent.empty()
+    watch.rooms.attendances.clear()
+    await watch.dog.attend(lost())
+    assert not watch.log.events
+    assert not watch.leases.forgotten
+
+
+async def test_a_call_whose_room_is_gone_is_ended_as_the_gateway_would_have(watch: Watch) -> None:
+    await watch.dog.attend(lost(epoch=3))
+    (ended,) = watch.log.events.values()
+    assert isinstance(ended, CallEnded)
+    assert (ended.id, ended.call_id, ended.reason) == ("call-1.ended", "call-1", "gateway-lost")
+    assert (ended.time_ms, ended.duration_ms, ended.conversation_id) == (NOW_MS, 61_000, "conv-1")
+    assert watch.log.context["call"] == ""
+    assert watch.leases.forgotten == [("call-1", 3)]
+    assert watch.rooms.closed == []
+    assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="guest-gone") == 1
+
+
+async def test_a_guest_who_lost_the_connection_too_may_come_back(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.NOBODY
+    await watch.dog.attend(lost(alone_ms=19_000))
+    assert not watch.leases.forgotten
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(lost(alone_ms=19_500))
+    assert watch.rooms.sent.get_nowait().takeover == 1
+
+
+async def test_a_guest_who_does_not_come_back_finds_no_silent_room(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.NOBODY
+    await watch.dog.attend(lost(alone_ms=20_000))
+    assert watch.rooms.closed == ["call-1"]
+    assert watch.leases.forgotten == [("call-1", 1)]
+    assert list(watch.log.events) == ["call-1.ended"]
+
+
+@pytest.mark.parametrize(
+    "poisonous",
+    [lost(CallTicket(call_id="call-1", property_id="harbour", guest="anna", takeover=2)), lost(dispatches=3)],
+)
+async def test_a_call_that_kills_gateways_is_ended(watch: Watch, poisonous: Overdue) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(poisonous)
+    assert watch.rooms.sent.empty()
+    assert watch.rooms.closed == ["call-1"]
+    assert watch.leases.forgotten == [("call-1", 1)]
+    assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="given-up") == 1
+
+
+async def test_nothing_is_forgotten_while_livekit_does_not_answer(watch: Watch) -> None:
+    watch.rooms.reachable = False
+    await watch.dog.attend(lost(alone_ms=3_600_000, dispatches=9))
+    assert not watch.leases.forgotten
+    assert not watch.leases.confirmed, "no agent was sent: none is counted"
+    assert not watch.log.events
+
+
+async def test_nothing_is_forgotten_while_the_end_cannot_be_recorded(watch: Watch) -> None:
+    watch.log.fails = BusUnavailable()
+    await watch.dog.attend(lost())
+    assert not watch.leases.forgotten
+    watch.log.fails = None
+    await watch.dog.attend(lost())
+    assert watch.leases.forgotten == [("call-1", 1)]
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 1, "one lease, looked at twice"
+
+
+async def test_a_call_without_a_conversation_is_forgotten_all_the_same(watch: Watch) -> None:
+    watch.log.fails = UnknownConversation()
+    await watch.dog.attend(lost())
+    await watch.dog.attend(lost(CallTicket(call_id="call-2", property_id="harbour")))
+    assert watch.leases.forgotten == [("call-1", 1), ("call-2", 1)]
+
+
+async def test_a_bug_in_one_call_leaves_the_others_alone(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    watch.log.fails = ValueError("bad")
+    with caplog.at_level(logging.ERROR):
+        await watch.dog.attend(lost())
+    assert [record.getMessage() for record in caplog.records] == ["call cannot be looked after"]
+
+
+async def test_a_slow_livekit_makes_no_look_late(watch: Watch) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    watch.rooms.hangs = asyncio.Event()
+    running = asyncio.create_task(watch.dog.run())
+    for found in ([lost()], BusUnavailable(), []):
+        watch.leases.given.put_nowait(found)
+    async with asyncio.timeout(8):
+        while len(watch.leases.limits) < 4:
+            await asyncio.wait({running}, timeout=0.005)
+    assert watch.leases.limits == [32, 31, 31, 31], "what is under way is not taken on again"
+    watch.rooms.hangs.set()
+    assert (await asyncio.wait_for(watch.rooms.sent.get(), 8)).takeover == 1
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_look_that_breaks_does_not_end_the_gateway(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    for found in (ValueError("damaged by hand"), [lost()]):
+        watch.leases.given.put_nowait(found)
+    running = asyncio.create_task(watch.dog.run())
+    assert (await asyncio.wait_for(watch.rooms.sent.get(), 8)).takeover == 1
+    assert "calls cannot be looked at" in caplog.text
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_watchdog_that_ends_leaves_nothing_behind(watch: Watch) -> None:
+    watch.rooms.hangs = asyncio.Event()
+    watch.leases.given.put_nowait([lost()])
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(watch.dog.run())
+    async with asyncio.timeout(8):
+        while len(watch.leases.limits) < 2:
+            await asyncio.wait({running}, timeout=0.005)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert asyncio.all_tasks() == before
