@@ -17,6 +17,9 @@ from livekit.agents import AgentServer, JobRequest
 from benchmarks.voice.peer_job import DIRECTORY, entry, prewarm
 from benchmarks.voice.plan import PEER_AGENT
 
+_PRELOAD = ["benchmarks.voice.peer_job", "sqlalchemy.dialects.sqlite.aiosqlite", "aiosqlite"]
+"""All that a call's process would otherwise import for itself: it is shared, as with ours."""
+
 
 async def _accept(request: JobRequest) -> None:
     await request.accept(name="Peer", identity=f"peer-{request.id}")
@@ -31,7 +34,7 @@ async def main(directory: str) -> None:
         num_idle_processes=1,
         load_fnc=lambda: 0.0,
         setup_fnc=prewarm,
-        preload_modules=["benchmarks.voice.peer_job"],
+        preload_modules=_PRELOAD,
     )
     server.rtc_session(entry, agent_name=PEER_AGENT, on_request=_accept)
     stopping = asyncio.Event()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from langchain_core.messages import HumanMessage
 from livekit.agents import Agent, AgentSession, AutoSubscribe, JobContext, JobProcess
 from livekit.agents.voice import events as lk
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
@@ -19,11 +21,12 @@ from livekit.plugins.langchain import LLMAdapter
 
 from benchmarks.voice.journal import Journal, Order, Said, numbers_of
 from benchmarks.voice.peer_graph import InProcessGraph
-from benchmarks.voice.plan import GREETING, PROPERTY
+from benchmarks.voice.plan import GREETING, PROPERTY, QUESTIONS
 from libs.process import settle
 from services.brain.agent import OwnAgent
 from services.brain.answer import wall_clock
 from services.brain.offline_model import OfflineChatModel
+from services.brain.pms.memory import MemoryPms
 from services.brain.pms.retrying import RetryingReads
 from services.brain.pms.sample import harbour
 from services.brain.pms.sqlite import SqlitePms
@@ -39,10 +42,22 @@ _GUEST_S = 60.0
 
 
 def prewarm(process: JobProcess) -> None:
-    """As our gateway does it: the models are loaded before there is a call."""
+    """As our gateway does it: the models are loaded before there is a call. And the agent has answered before, as a
+    brain's has: LangGraph's first run in a process takes three times as long as any other."""
     speech = SpeechFactory(SpeechSettings())
     speech.warm()
     process.userdata[_SPEECH] = speech
+    warming = threading.Thread(target=lambda: asyncio.run(_warm()))
+    warming.start()
+    warming.join()
+
+
+async def _warm() -> None:
+    pms = MemoryPms(harbour(wall_clock().date()), wall_clock)
+    graph = InProcessGraph(OwnAgent(OfflineChatModel()), RetryingReads(pms), lambda _: None)
+    for question in QUESTIONS[:2]:
+        async for _ in graph.astream({"messages": [HumanMessage(question)]}):
+            pass
 
 
 async def entry(ctx: JobContext) -> None:
