@@ -20,6 +20,7 @@ from deploy.call.recording import LOUD_RMS, Span
 from deploy.call.voice import spoken
 from libs.contracts.calls import AGENT_NAME, CallTicket, encode_ticket
 from libs.contracts.events import Author, Channel, ConversationOpened
+from services.voice_gateway.domain.wording import words_of
 
 IDENTITY = "guest"
 _FRAME = SAMPLE_RATE // 100
@@ -28,6 +29,8 @@ _OVER_S = 0.6
 """A silence that ends an answer: longer than any between its sentences."""
 _CUT_S = 0.4
 """A silence that means that the concierge has stopped."""
+_SETTLED_S = 1.5
+"""After the greeting: meanwhile both sides make the process that stands ready for the next call."""
 _BREATH_S = 0.3
 """Between an answer and the next question."""
 
@@ -54,7 +57,10 @@ class Interrupted(msgspec.Struct, frozen=True):
     """The first sound of the interruption went out."""
     silent_s: float
     """The last sound of the answer came in."""
-    recognised: str
+    until_s: float
+    """The first sound of the answer to the interruption came in."""
+    understood: bool
+    """The question before it was, word for word: otherwise something else was interrupted."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -109,11 +115,12 @@ class CallGuest:
         """Ask, and talk into the answer after so long, until that is answered."""
         said = await self._guest.say(voice_of(question))
         await self._voice(said)
+        understood = words_of(self._read(said, mine=True)) == words_of(question)
         await asyncio.sleep(after_s)
         cut = await self._guest.say(voice_of(words))
-        await self._voice(cut)
+        until_s = await self._voice(cut)
         spans = self._guest.heard.voiced(cut.start_s, pause_s=_CUT_S)
-        interrupted = Interrupted(cut.start_s, spans[0].end_s, self._read(cut, mine=True))
+        interrupted = Interrupted(cut.start_s, spans[0].end_s, until_s, understood)
         self._interruptions.append(interrupted)
         await asyncio.sleep(_BREATH_S)
         return interrupted
@@ -121,8 +128,8 @@ class CallGuest:
     async def _answer(self, said: Span) -> Span:
         return await self._guest.speech(said.end_s, pause_s=_OVER_S, timeout_s=_ANSWER_S, why=self._why)
 
-    async def _voice(self, said: Span) -> None:
-        await self._guest.voice(said.end_s, timeout_s=_ANSWER_S, why=self._why)
+    async def _voice(self, said: Span) -> float:
+        return await self._guest.voice(said.end_s, timeout_s=_ANSWER_S, why=self._why)
 
     @property
     def _why(self) -> str:
@@ -144,6 +151,7 @@ async def on_the_line(stack: VoiceStack, side: Side, token_s: float = 0.0) -> As
     async with RoomGuest() as guest:
         await guest.join(stack.livekit.url, _token(stack, side, room, conversation, token_s))
         await guest.speech(pause_s=_OVER_S, timeout_s=_ANSWER_S, why=f"no greeting in {side} {room}")
+        await asyncio.sleep(_SETTLED_S)
         yield CallGuest(guest, side, room, conversation)
 
 

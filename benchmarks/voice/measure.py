@@ -61,12 +61,15 @@ class Measurement:
     async def _cuts(self) -> None:
         plan = self._plan
 
-        async def interrupting(guest: CallGuest) -> None:
-            for _ in range(plan.cuts):
-                await guest.interrupt(LONG_QUESTION, plan.interrupt_after_s, INTERRUPTION)
+        def interrupting(side: Side) -> Talk:
+            async def talk(guest: CallGuest) -> None:
+                for _ in range(plan.cuts_of(side)):
+                    await guest.interrupt(LONG_QUESTION, plan.interrupt_after_s, INTERRUPTION)
+
+            return talk
 
         await self._stack.set_pace(plan.slow_token_s)
-        held = await self._rounds("interruptions", plan.cut_rounds, plan.slow_token_s, lambda _: interrupting)
+        held = await self._rounds("interruptions", plan.cut_rounds, plan.slow_token_s, interrupting)
         for number, call in held:
             self._found.cuts += cuts_of(call, number, await self._events(call), self._notes(call))
 

@@ -50,12 +50,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Of hearing an answer."""
     loads: tuple[int, ...] = (1, 5, 10)
     """Calls at once, in order; each level keeps the calls of the one before it."""
-    load_s: float = 12.0
+    load_s: float = 10.0
     """How long a level is measured."""
 
     def asked_of(self, side: Side) -> tuple[str, ...]:
         """The questions of a call. Nothing is claimed against the defaults, whose turns take long: half are asked."""
         return QUESTIONS[: -(-self.questions // 2) if side is Side.DEFAULTS else self.questions]
+
+    def cuts_of(self, side: Side) -> int:
+        """Interruptions of a call; of the defaults' half as many."""
+        return -(-self.cuts // 2) if side is Side.DEFAULTS else self.cuts
 
 
 def plan_of(turns: int, rounds: int) -> Plan:

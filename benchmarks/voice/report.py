@@ -112,12 +112,14 @@ _CUT_HEAD = (
 
 def _cut(cuts: Sequence[Cut], side: Side) -> Iterable[str]:
     mine = [cut for cut in cuts if cut.side is side]
-    stopped = [cut.stopped_ms for cut in mine if cut.stopped_ms is not None]
+    kept = [cut for cut in mine if cut.understood]
+    stopped = [cut.stopped_ms for cut in kept if cut.stopped_ms is not None]
     yield side.value
     yield str(len(mine))
-    yield from _percentiles([cut.silence_ms for cut in mine])
+    yield from _percentiles([cut.silence_ms for cut in kept])
     yield from _percentiles(stopped)
-    yield str(len(mine) - len(stopped))
+    yield str(len(kept) - len(stopped))
+    yield str(len(mine) - len(kept))
 
 
 _LOAD_HEAD = (

@@ -22,7 +22,6 @@ HEARING, THINKING, VOICING, RETURNING = (
     "first audio leaves -> heard",
 )
 STAGES = (HEARING, THINKING, VOICING, RETURNING)
-_STOP_WITHIN_S = 10.0
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -52,7 +51,9 @@ class Cut(msgspec.Struct, frozen=True):
     round: int
     silence_ms: float
     stopped_ms: float | None
-    """The model was stopped; None: the answer had been made before."""
+    """The model was stopped; None: it was not, before the guest was answered."""
+    understood: bool
+    """The long answer was what was interrupted."""
 
 
 class _Moments(msgspec.Struct, frozen=True):
@@ -88,7 +89,8 @@ def cuts_of(call: Call, number: int, events: Sequence[AnyEvent], notes: Sequence
     """The interruptions of a call."""
     ends = list(_cancelled(events) if call.side is Side.OURS else _broken_off(notes))
     return [
-        Cut(call.side, number, (cut.silent_s - cut.at_s) * 1000, _stopped_ms(cut, ends)) for cut in call.interruptions
+        Cut(call.side, number, (cut.silent_s - cut.at_s) * 1000, _stopped_ms(cut, ends), cut.understood)
+        for cut in call.interruptions
     ]
 
 
@@ -131,7 +133,7 @@ def _stages(asked: Asked, moments: _Moments) -> dict[str, float]:
 
 
 def _stopped_ms(cut: Interrupted, ends: Sequence[float]) -> float | None:
-    return next((((at - cut.at_s) * 1000) for at in ends if cut.at_s < at < cut.at_s + _STOP_WITHIN_S), None)
+    return next((((at - cut.at_s) * 1000) for at in ends if cut.at_s < at < cut.until_s), None)
 
 
 def _cancelled(events: Iterable[AnyEvent]) -> Iterable[float]:

@@ -110,7 +110,7 @@ def test_the_report_shows_every_side_and_what_went_wrong() -> None:
     misheard = _turn(Side.DEFAULTS, 1, QUESTIONS[0], 9_999, recognised="something else")
     found = Found(
         turns=[*_rounds([400.0], [500.0]), misheard],
-        cuts=[Cut(Side.OURS, 1, 510.0, 640.0), Cut(Side.PEER, 1, 520.0, None)],
+        cuts=[Cut(Side.OURS, 1, 510.0, 640.0, True), Cut(Side.PEER, 1, 8_888.0, None, False)],
         loads=[Load(Side.OURS, 10, 55.0, 300.0, 17.0, 3.0, 4.0, 0.0, 0, 2)],
         failed=["ours: no answer"],
     )
@@ -124,3 +124,4 @@ def test_the_report_shows_every_side_and_what_went_wrong() -> None:
     assert "**met**" in shown
     assert "- ours: no answer" in shown
     assert "9999" not in shown
+    assert "8888" not in shown

@@ -138,7 +138,7 @@ def test_a_question_that_was_misheard_is_known_to_be() -> None:
 
 def test_an_interruption_is_measured_from_its_first_sound_to_silence_and_to_the_end_of_generation() -> None:
     # given
-    cut = Interrupted(at_s=50.0, silent_s=50.5, recognised="")
+    cut = Interrupted(at_s=50.0, silent_s=50.5, until_s=53.0, understood=True)
     call = Call(Side.PEER, "room", "", [], [cut])
     before = Generation(text="q", asked_s=40.0, ended_s=49.0)
     stopped = Generation(text="q", asked_s=48.0, ended_s=50.75)
@@ -146,7 +146,8 @@ def test_an_interruption_is_measured_from_its_first_sound_to_silence_and_to_the_
 
     # when
     (found,) = cuts_of(call, 1, [], [before, whole, stopped])
-    (unstopped,) = cuts_of(call, 1, [], [before, whole])
+    later = Generation(text="q", asked_s=52.0, ended_s=58.0)
+    (unstopped,) = cuts_of(call, 1, [], [before, whole, later])
 
     # then
     assert found.silence_ms == pytest.approx(500)
