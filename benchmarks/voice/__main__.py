@@ -24,7 +24,7 @@ from benchmarks.voice.measure import Found, Measurement
 from benchmarks.voice.plan import Plan, plan_of
 from benchmarks.voice.report import render
 from benchmarks.voice.stack import ROOT, running_voice_stack
-from deploy.livekit.binary import NoLiveKit
+from deploy.livekit.binary import NoLiveKit, find_livekit
 
 DOCS, OUT = ROOT / "docs" / "benchmarks.md", ROOT / "out" / "bench-voice.json"
 BEGIN, END = "<!-- voice figures: begin -->\n", "<!-- voice figures: end -->\n"
@@ -54,7 +54,9 @@ async def _measure(plan: Plan, seed: int, parts: tuple[str, ...], directory: Pat
 def _machine() -> dict[str, str]:
     names = ("livekit", "livekit-agents", "livekit-plugins-langchain", "langchain", "pocketsphinx")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-    return {**machine.describe(), "calls": versions}
+    binary = find_livekit()
+    server = f"livekit-server {'.'.join(map(str, binary.version))}, loopback"
+    return {**machine.describe(), "livekit": server, "calls": versions}
 
 
 def _write_docs(tables: str) -> None:
