@@ -61,7 +61,7 @@ class VoiceCall:
         self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
         brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
-        self._session = _session(brain, speech, settings)
+        self._session = session_of(brain, speech, settings)
         self._speech = speech
         self._elsewhere: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -280,7 +280,8 @@ class VoiceCall:
                 self._watch(events.Elsewhere(kind=kind, channel=event.channel.value, number=event.number))
 
 
-def _session(brain: RemoteBrain, speech: Speech, settings: CallSettings) -> AgentSession[None]:
+def session_of(brain: llm.LLM[Any], speech: Speech, settings: CallSettings) -> AgentSession[None]:
+    """How a call is held; benchmarks hold another brain's calls the same way."""
     return AgentSession(
         stt=speech.stt,
         llm=brain,

@@ -16,7 +16,7 @@ from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, JobProcess
 
 from libs.bus.bus import Bus, new_id
-from libs.bus.calls import Calls
+from libs.bus.calls import CallOver, Calls
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
@@ -69,6 +69,8 @@ async def entry(ctx: JobContext) -> None:
     except Exception as error:  # the SDK raises bare ones; whatever it was, a watchdog tries again
         await stack.aclose()
         _log.warning("call not taken", extra={"reason": getattr(error, "code", type(error).__name__)})
+        if isinstance(error, CallOver):  # somebody came back with what had let them in before: they need a new session
+            await ctx.delete_room()
         _log.debug("call not taken here", exc_info=True)
         ctx.shutdown("not taken")
         return
