@@ -62,7 +62,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-silence fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice bench-silence fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -113,6 +113,9 @@ check-deploy: $(SETUP)
 
 bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
 	$(RUN) -m benchmarks
+
+bench-voice: $(SETUP) ## Calls in real rooms beside LiveKit's own LangChain agent, into out/bench-voice.json (STRICT=1)
+	$(RUN) -m benchmarks.voice $(if $(STRICT),--strict)
 
 bench-silence: $(SETUP) ## What a guest in a room hears of a brain or a gateway that dies, into out/room-silence.json
 	$(RUN) -m benchmarks.room_silence

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.figures import Answers, Percentiles, Run, Spread
 from benchmarks.plan import ALONE, PEERS, POST, STEADY
+from benchmarks.tables import range_text, spread_text, table
 from benchmarks.targets import Target, times_post
 
 PLAN_ESTIMATE_MS = (100, 200)
@@ -36,13 +37,13 @@ def render(runs: Sequence[Run], targets: Sequence[Target], machine: dict[str, st
             "over the runs of each run's percentile; [runs] is the range over the runs of the p50, among the targets\n"
             "of the figure itself. Milliseconds where nothing else is said.",
             "### Targets",
-            _table(("what", "target", "measured", "[runs]", "verdict"), map(_target, targets)),
+            table(("what", "target", "measured", "[runs]", "verdict"), map(_target, targets)),
             "### Question to answer, no model latency, 20 tokens",
-            _table(_HEAD, (_answers(runs, shape, peer) for shape in runs[0].answers for peer in PEERS)),
+            table(_HEAD, (_answers(runs, shape, peer) for shape in runs[0].answers for peer in PEERS)),
             "### The hop",
             _hop(runs),
             "### The rest",
-            _table(("what", "p50", "[runs]", "p95", "p99", "count per run"), _rest(runs)),
+            table(("what", "p50", "[runs]", "p95", "p99", "count per run"), _rest(runs)),
             _chunks(runs),
         )
     )
@@ -54,7 +55,7 @@ def _target(target: Target) -> Iterable[str]:
     yield target.what
     yield f"{sign} {target.limit:g} {target.unit}"
     yield f"{measured.median:.2f}"
-    yield _range(measured)
+    yield range_text(measured)
     yield target.verdict.value
 
 
@@ -63,7 +64,7 @@ def _answers(runs: Sequence[Run], shape: str, peer: str) -> Iterable[str]:
     yield from (shape, peer)
     yield from _percentiles([one.first for one in found])
     yield from _percentiles([one.last for one in found], ranged=False)
-    yield "1" if peer == POST else _spread(Spread.of(times_post(run, shape, peer) for run in runs))
+    yield "1" if peer == POST else spread_text(Spread.of(times_post(run, shape, peer) for run in runs))
     yield f"{Spread.of(one.per_s for one in found).median:.0f}"
     yield _cpu(found)
 
@@ -75,14 +76,14 @@ def _cpu(found: Sequence[Answers]) -> str:
 def _hop(runs: Sequence[Run]) -> str:
     def extra(shape: str) -> str:
         answers = [run.answers[shape] for run in runs]
-        return _spread(Spread.of(one["bus"].first.p50 - one[POST].first.p50 for one in answers))
+        return spread_text(Spread.of(one["bus"].first.p50 - one[POST].first.p50 for one in answers))
 
     low, high = PLAN_ESTIMATE_MS
     ping = Spread.of(run.answers[ALONE]["bus"].first.p50 / run.floor["PING"].p50 for run in runs)
     return (
         f"The plan's estimate for the extra hop is {low}-{high} ms. Measured, p50 to the first words, bus minus plain "
         f"POST in the same run: {extra(ALONE)} ms alone, {extra(STEADY)} ms at 200 turns/s. Alone a turn's first words "
-        f"take {_spread(ping)} times one PING."
+        f"take {spread_text(ping)} times one PING."
     )
 
 
@@ -100,7 +101,7 @@ def _rest(runs: Sequence[Run]) -> Iterable[Iterable[str]]:
 
 def _chunks(runs: Sequence[Run]) -> str:
     def spread(values: Iterable[float], digits: int = 1) -> str:
-        return _spread(Spread.of(values), digits)
+        return spread_text(Spread.of(values), digits)
 
     return (
         f"Paced replies: {spread((run.chunks.delivered * 100 for run in runs), 2)} % of the chunks delivered, "
@@ -114,22 +115,6 @@ def _percentiles(found: Sequence[Percentiles], *, ranged: bool = True, digits: i
     middle = Spread.of(one.p50 for one in found)
     yield f"{middle.median:.{digits}f}"
     if ranged:
-        yield _range(middle, digits)
+        yield range_text(middle, digits)
     yield f"{Spread.of(one.p95 for one in found).median:.{digits}f}"
     yield f"{Spread.of(one.p99 for one in found).median:.{digits}f}"
-
-
-def _spread(spread: Spread, digits: int = 2) -> str:
-    return f"{spread.median:.{digits}f} {_range(spread, digits)}"
-
-
-def _range(spread: Spread, digits: int = 2) -> str:
-    return f"[{spread.low:.{digits}f}-{spread.high:.{digits}f}]"
-
-
-def _table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [list(head), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    padded = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join((padded[0], rule, *padded[1:]))

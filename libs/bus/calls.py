@@ -34,6 +34,13 @@ class CallTaken(BotelError):
     advice = "Another gateway answers this call: leave the room."
 
 
+class CallOver(BotelError):
+    """The call has ended, and does not begin again: whoever is in its room came with a token that is still good."""
+
+    code = "call-over"
+    advice = "This call has ended: close its room, and ask for a new session."
+
+
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """A call that nobody answers any more, reserved for whoever was given this."""
 
@@ -82,7 +89,8 @@ class Calls:
     async def take(self, ticket: CallTicket, holder: str) -> int:
         """Become the one who answers the call; returns the epoch, from 1, which fences every holder before.
 
-        `holder` is new for every job. Raises `CallTaken` while somebody else's lease is alive.
+        `holder` is new for every job. Raises `CallTaken` while somebody else's lease is alive, and `CallOver` when the
+        call has ended; that is remembered for BOTEL_BUS_DEDUP_S.
         """
         keys = self._bus.keys(ticket.property_id)
         reply = await self._bus.commands.call(
@@ -90,6 +98,8 @@ class Calls:
             self._names(keys, ticket),
             [ticket.call_id, check_id(holder, "holder"), self.lease_ms, encode_ticket(ticket), ticket.takeover],
         )
+        if reply[0] == b"over":
+            raise CallOver
         if reply[0] != b"taken":
             raise CallTaken
         return int(reply[1])

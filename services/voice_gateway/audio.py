@@ -21,6 +21,9 @@ FRAME_BYTES = FRAME_SAMPLES * 2
 MAX_BUFFER_S = 10
 _CUSHION_FRAMES = 3
 """Frames gathered before playing on after a gap, against jitter of the sender."""
+_LEAD_FRAMES = 2
+"""Frames that go out at once when sound begins: it does not wait for the next beat, and a late event loop tears no hole
+into the first word. While nothing plays as many beats are skipped."""
 
 Sink = Callable[[bytes], None]
 PlayoutWhat = Literal["started", "paused", "resumed", "finished", "cut"]
@@ -114,6 +117,8 @@ class Speaker(io.AudioOutput):
         self._started = False
         self._played = 0
         self._segment = 0
+        self._ahead = 0
+        """Frames that went out before their time."""
         self.position = 0
         """Samples played since the call began, silence included."""
 
@@ -121,7 +126,7 @@ class Speaker(io.AudioOutput):
         """Play until cancelled."""
         while True:
             await self._clock.tick()
-            self._tick()
+            self._beat()
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         await super().capture_frame(frame)
@@ -129,6 +134,8 @@ class Speaker(io.AudioOutput):
             raise ValueError(f"audio of {frame.sample_rate} Hz and {frame.num_channels} channels")
         self._captured, self._flushed = True, False
         self._buffer += bytes(frame.data)
+        # Not at once: whoever gives the frame is still to keep account of it.
+        asyncio.get_running_loop().call_soon(self._lead)
 
     def flush(self) -> None:
         super().flush()
@@ -156,6 +163,19 @@ class Speaker(io.AudioOutput):
             self._paused = False
             if self._started:
                 self._tell("resumed")
+            asyncio.get_running_loop().call_soon(self._lead)
+
+    def _lead(self) -> None:
+        while self._ahead < _LEAD_FRAMES and len(self._buffer) >= FRAME_BYTES and not self._paused:
+            self._ahead += 1
+            self._tick()
+
+    def _beat(self) -> None:
+        """What is due now may be out already: then nothing is, unless there is more to play."""
+        if self._ahead and (self._paused or not self._buffer):
+            self._ahead -= 1
+        else:
+            self._tick()
 
     def _tick(self) -> None:
         pcm = b""

@@ -61,7 +61,7 @@ class VoiceCall:
         self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
         brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
-        self._session = _session(brain, speech, settings)
+        self._session = session_of(brain, speech, settings)
         self._speech = speech
         self._elsewhere: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -72,8 +72,12 @@ class VoiceCall:
         self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         """Done when the call cannot go on or has ended."""
 
-    async def start(self, greeting: str = "") -> None:
-        """Begin to listen, and say the greeting if there is one."""
+    async def start(self, greeting: str = "", *, pick_up_s: float = 0.0) -> None:
+        """Begin to listen, and say the greeting if there is one.
+
+        `pick_up_s`: this call was another gateway's. What that has left unanswered is answered from the beginning, if
+        it was asked so many seconds ago at most: older answers would only confuse.
+        """
         self._started_at = self._turns.clock()
         for name, handler in (
             ("user_input_transcribed", self._on_transcript),
@@ -88,19 +92,28 @@ class VoiceCall:
             self._session.on(name, handler)  # type: ignore[arg-type]
         await self._line.start(self._session, self._agent, self._playout, self._caption)
         self._background.add("call started", self._link.call_started(self.call_id))
-        self._control.start()
         self._elsewhere = asyncio.create_task(self._follow(), name=f"elsewhere {self.call_id}")
         self._watch(
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
         )
         if greeting:
             self._session.say(greeting, add_to_chat_ctx=False)
+        if pick_up_s:
+            await self._pick_up(pick_up_s)
+        # Behind that: a hang-up that the other has left is done when the answer that promised it was heard.
+        self._control.start()
 
-    async def pick_up(self, within_s: float) -> None:
-        """Answer what another gateway left unanswered in this call, from the beginning; nothing when that is not known.
+    def hush(self) -> None:
+        """Nobody hears what is being said: stop it, so that it does not count as heard."""
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            self._session.interrupt(force=True)
 
-        An answer begun more than `within_s` ago would only confuse.
-        """
+    def excuse(self, text: str) -> None:
+        """Say something that is no answer, behind what is being said."""
+        with contextlib.suppress(RuntimeError):
+            self._session.say(text, add_to_chat_ctx=False)
+
+    async def _pick_up(self, within_s: float) -> None:
         try:
             left = await self._link.unheard(int(within_s * 1000))
         except BotelError as error:
@@ -267,7 +280,8 @@ class VoiceCall:
                 self._watch(events.Elsewhere(kind=kind, channel=event.channel.value, number=event.number))
 
 
-def _session(brain: RemoteBrain, speech: Speech, settings: CallSettings) -> AgentSession[None]:
+def session_of(brain: llm.LLM[Any], speech: Speech, settings: CallSettings) -> AgentSession[None]:
+    """How a call is held; benchmarks hold another brain's calls the same way."""
     return AgentSession(
         stt=speech.stt,
         llm=brain,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from libs.bus.calls import CallCount, Calls, CallTaken
+from libs.bus.calls import CallCount, CallOver, Calls, CallTaken
 from libs.contracts.errors import InvalidRequest, Retry
 from tests.bus.support.phones import LASTING, found, lapse, seeing, ticket
 from tests.bus.support.stage import Stage
@@ -104,8 +104,6 @@ async def test_an_ended_call_is_forgotten_but_for_its_epoch(stage: Stage) -> Non
     assert not await calls.renew(ticket(), "job-1", 1)
     assert await stage.send("ZCARD", stage.keys.calls) == 0
     assert 0 < await stage.send("TTL", stage.keys.call("call-1")) <= stage.bus.settings.dedup_s
-    assert await calls.take(ticket(), "job-2") == 2, "the guest calls again in the same room"
-    assert await stage.send("TTL", stage.keys.call("call-1")) == -1, "a call that is held does not expire"
 
 
 async def test_only_a_call_that_nobody_holds_is_forgotten(stage: Stage) -> None:
@@ -122,7 +120,23 @@ async def test_only_a_call_that_nobody_holds_is_forgotten(stage: Stage) -> None:
     assert await calls.forget(ticket(), epoch=2)
     assert await calls.forget(ticket(), epoch=2)
     assert not await calls.renew(ticket(), "job-2", 2)
-    assert await calls.take(ticket(), "job-3") == 3
+
+
+async def test_a_token_that_outlives_its_call_opens_no_ghost_of_it(stage: Stage) -> None:
+    calls = seeing(Calls(stage.bus))
+    await calls.take(ticket(), "job-1")
+    await calls.end(ticket(), "job-1", 1)
+    for holder in ("job-2", "job-1"):
+        with pytest.raises(CallOver) as refused:
+            await calls.take(ticket(), holder)
+        assert refused.value.retry is Retry.NEVER
+    assert not await calls.expect(ticket())
+    assert await calls.overdue() == [], "nobody is to look after it"
+    await calls.take(ticket("call-2"), "job-2")
+    await lapse(stage, "call-2")
+    assert await calls.forget(ticket("call-2"), epoch=1)
+    with pytest.raises(CallOver):
+        await calls.take(ticket("call-2", takeover=1), "job-3")
 
 
 async def test_a_call_that_redis_lost_is_taken_up_by_its_holder(stage: Stage) -> None:
@@ -182,6 +196,18 @@ async def test_a_call_that_nobody_came_to_is_forgotten(stage: Stage) -> None:
     assert await calls.forget(one.ticket, epoch=one.epoch)
     assert await stage.send("ZCARD", stage.keys.calls) == 0
     assert await calls.take(ticket(), "job-1") == 1
+
+
+async def test_a_guest_who_enters_after_the_call_was_given_up_is_watched_again(stage: Stage) -> None:
+    calls = seeing(Calls(stage.bus))
+    await calls.expect(ticket())
+    await lapse(stage)
+    (one,) = await calls.overdue()
+    assert await calls.forget(one.ticket, epoch=one.epoch)
+    assert await calls.expect(ticket(guest="anna")), "nobody has answered it: it is no call that is over"
+    await lapse(stage)
+    (one,) = await calls.overdue()
+    assert (one.epoch, one.ticket.guest) == (0, "anna")
 
 
 async def test_a_name_that_is_no_id_reaches_no_key(stage: Stage) -> None:

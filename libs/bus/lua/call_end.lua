@@ -1,4 +1,5 @@
--- call_end: the call is over. Its epoch is remembered for as long as a zombie may live. Repeatable.
+-- call_end: the call is over. Its epoch is remembered for as long as a zombie may live; of a call that was never answered
+-- nothing is, so that a guest who enters late is expected again. Repeatable.
 -- KEYS 1 calls  2 call:<call>
 -- ARGV 1 call  2 holder ('': nobody holds it, the guest is gone)  3 epoch (of a holder; else the one looked at, 0 any)
 --      4 remember seconds
@@ -13,6 +14,11 @@ if ARGV[2] == '' then
     return 1
   end
   if live(s[3], s[4]) or epoch > 0 and known ~= epoch then return 0 end
+  if known == 0 then
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    redis.call('DEL', KEYS[2])
+    return 1
+  end
   epoch = known
 elseif known > epoch or known == epoch and s[1] ~= ARGV[2] then
   return 0

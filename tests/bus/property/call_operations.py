@@ -27,8 +27,10 @@ def take(world: World) -> None:
     call, now = world.model.call, world.model.now
     job = world.pick(call.jobs) if call.jobs and world.chance(0.3) else Job(f"job-{world.new_token()}", 0)
     takeovers = world.pick((0, max((one.epoch for one in call.jobs), default=0)))
-    if call.known and call.holder == job.holder:
-        expected: list[Any] = ["taken", call.epoch]
+    if call.ended:
+        expected: list[Any] = ["over", call.epoch]
+    elif call.known and call.holder == job.holder:
+        expected = ["taken", call.epoch]
     elif call.held(now):
         expected = ["held", call.epoch]
     else:
@@ -39,7 +41,7 @@ def take(world: World) -> None:
         need("call-epochs", reply[1] == expected[1], "take", reply, expected, job, call)
         if asked:
             world.count("call taken again")
-    world.count(f"call {reply[0]}")
+    world.count("call was over" if call.ended else f"call {reply[0]}")
     if reply[0] == "taken":
         call.answered(job.holder, reply[1], now)
         call.jobs.append(Job(job.holder, reply[1]))
@@ -90,7 +92,10 @@ def forget(world: World) -> None:
     reply = world.calls.end_call(call.id, "", epoch)
     need("holder", reply == int(not refused), "forget", reply, epoch, call)
     world.count("call forget refused" if refused else "call forgotten")
-    if call.known and not refused:
+    if call.expected and not refused:
+        call.unexpected()
+        world.count("call forgotten that nobody answered")
+    elif call.known and not refused:
         call.over()
     elif not refused:
         call.listed = False
@@ -156,6 +161,12 @@ def reservation_runs_out(world: World) -> None:
     if call.token:
         world.calls.redis.hset(world.calls.keys.call(call.id), "ru", 1)
         call.reserved_until = NEVER
+
+
+def an_end_expires(world: World) -> None:
+    """It is remembered for a while; after that only zombies know of the call."""
+    if world.model.call.ended:
+        redis_loses_the_call(world)
 
 
 def redis_loses_the_call(world: World) -> None:

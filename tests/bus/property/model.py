@@ -235,6 +235,11 @@ class CallModel:
         self.expected, self.ended, self.listed = False, False, True
         self.token, self.reserved_until, self.dispatches, self.counted = "", NEVER, 0, ""
 
+    def unexpected(self) -> None:
+        """Nobody had answered it, and nothing of it is left."""
+        self.over()
+        self.ended = False
+
     def over(self) -> None:
         self.until, self.expected, self.ended, self.listed = NEVER, False, True, False
         self.token, self.dispatches, self.counted = "", 0, ""

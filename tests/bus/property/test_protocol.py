@@ -25,8 +25,10 @@ COVERED = (
     "next go", "next cancelled", "next expired",
     "clock forward", "clock back", "acked by hand",
     "call expected", "call expected too late",
-    "call taken", "call held", "call taken again", "call renewed", "call renewed late", "call lost", "call made again",
-    "call ended", "call end refused", "call forgotten", "call forget refused", "call overdue", "call reserved",
+    "call taken", "call held", "call was over", "call taken again",
+    "call renewed", "call renewed late", "call lost", "call made again",
+    "call ended", "call end refused", "call forgotten", "call forgotten that nobody answered",
+    "call forget refused", "call overdue", "call reserved",
     "look at a held call", "look at a gone call", "agent sent", "agent not sent",
     "retire retired", "retire busy", "retire behind", "retire none",
 )  # fmt: skip

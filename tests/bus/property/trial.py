@@ -73,6 +73,7 @@ CALL_WEIGHTS: dict[Callable[[World], None], int] = {
     phones.lapse: 45,
     phones.reservation_runs_out: 15,
     phones.redis_loses_the_call: 6,
+    phones.an_end_expires: 40,
 }
 """Calls and conversations share nothing but the clock: these come on top, and do not change what the others do."""
 CALL_CHANCE = 0.3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -103,13 +103,49 @@ async def test_a_pause_is_silence_and_nothing_is_lost_over_it() -> None:
         await stage.until("started")
         stage.speaker.pause()
         held = len(stage.audio)
-        async with asyncio.timeout(5):
-            while len(stage.audio) < held + 5 * FRAME_BYTES:
-                await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.005)
+        await look_until(lambda: len(stage.audio) >= held + 5 * FRAME_BYTES)
         stage.speaker.resume()
         await stage.until("finished")
     assert stage.audio.count(LOUD) == SAMPLE_RATE // 10
     assert stage.finished == [(0.1, False)]
+
+
+async def test_sound_begins_before_the_next_beat_with_more_than_one_frame() -> None:
+    # given a speaker whose clock does not beat
+    stage = Playing()
+
+    # when
+    await stage.speaker.capture_frame(frame(100))
+    await stage.until("started")
+
+    # then a late event loop tears no hole behind the first frame
+    assert bytes(stage.audio) == LOUD * FRAME_SAMPLES * 2
+
+
+async def look_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.005)
+
+
+def _later(speaker: Speaker, frames: int) -> Callable[[], bool]:
+    over = speaker.position + frames * FRAME_SAMPLES
+    return lambda: speaker.position >= over
+
+
+async def test_what_went_out_early_does_not_let_positions_run_ahead_of_the_call() -> None:
+    async with playing() as silent, playing() as stage:
+        # when sounds come with silence between them
+        for _ in range(10):
+            stage.told.clear()
+            await stage.speaker.capture_frame(frame(40))
+            stage.speaker.flush()
+            await stage.until("finished")
+            await look_until(_later(silent.speaker, 4))
+
+        # then
+        await look_until(lambda: abs(stage.speaker.position - silent.speaker.position) <= 2 * FRAME_SAMPLES)
+    assert stage.audio.count(LOUD) == 10 * SAMPLE_RATE * 40 // 1000
 
 
 async def test_audio_of_another_rate_is_refused() -> None:
