@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from libs.bus.conversations import Conversations
+import msgspec
+
+from libs.bus.conversations import Accepted, Conversations
 from libs.bus.feed import Feed
 from libs.bus.pieces import Piece
 from libs.bus.subscription import Subscription
@@ -174,28 +176,39 @@ class BusLink:
         if self._broken:
             self._refused.add(message.turn_id)
             raise BusUnavailable(self._broken)
-        answer = self._asked[message.turn_id] = _Answer()
+        answer = _Answer()
+        first = self._asked.setdefault(message.turn_id, answer) is answer
         self._mine.add(message.turn_id)
         try:
-            await self._accept(message, deadline_ms)
+            accepted = await self._accept(message, deadline_ms)
+            if accepted.duplicate or not first:  # its pieces have gone by, or go to whoever asked first
+                async with contextlib.aclosing(
+                    self._answer_again(msgspec.structs.replace(message, number=accepted.number))
+                ) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
             while True:
-                piece = await answer.pieces.get()
-                if isinstance(piece, BotelError):
-                    raise piece
-                yield piece
-                if piece.end:
+                told = await answer.pieces.get()
+                if isinstance(told, BotelError):
+                    raise told
+                yield told
+                if told.end:
                     return
         finally:
-            del self._asked[message.turn_id]
+            if first:
+                del self._asked[message.turn_id]
 
-    async def _accept(self, message: MessageReceived, deadline_ms: int) -> None:
+    async def _accept(self, message: MessageReceived, deadline_ms: int) -> Accepted:
         try:
             if len(message.text.encode()) > MAX_MESSAGE_BYTES:
                 raise TooLarge(f"{MAX_MESSAGE_BYTES} bytes at most")
-            await self._conversations.accept(message, deadline_ms=deadline_ms, gateway_id=self._gateway)
+            accepted = await self._conversations.accept(message, deadline_ms=deadline_ms, gateway_id=self._gateway)
         except _REFUSALS:
             self._refused.add(message.turn_id)
             raise
+        self._refused.discard(message.turn_id)
+        return accepted
 
     async def cancel(self, turn_id: str) -> None:
         """See `ports.BrainLink.cancel`."""
