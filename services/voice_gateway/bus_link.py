@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -42,9 +43,17 @@ from services.voice_gateway.bus_records import Records
 from services.voice_gateway.bus_unheard import LOOK_BACK, answer_to, unheard_in
 from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
 
-_APPEND_ATTEMPTS = 3
+T = TypeVar("T")
+_ATTEMPTS = 3
 _REFUSALS = (ConversationBusy, Overloaded, TooLarge, TurnCancelled, UnknownConversation)
 """Nothing was written of the turn."""
+
+
+async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(BusUnavailable):
+            return await attempt()
+    return await attempt()
 
 
 class _Answer:
@@ -233,8 +242,10 @@ class BusLink:
                 self._commands.see(event)
 
     async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None:
-        """Record the end of the call, and how it sounded."""
-        await self._append(self._records.ended(call_id, reason, duration_ms, quality), context={"call": ""})
+        """Record the end of the call, and how it sounded. The guest may be in another call by now."""
+        now = await _insist(lambda: self._conversations.read(self._property, self._conversation, count=1))
+        context = {"call": ""} if now.context.get("call") == call_id else None
+        await self._append(self._records.ended(call_id, reason, duration_ms, quality), context)
 
     def commands(self) -> AsyncIterator[CallCommand]:
         """See `ports.BrainLink.commands`."""
@@ -248,14 +259,7 @@ class BusLink:
     async def _append(self, event: Event, context: dict[str, str] | None = None) -> int:
         """Record an event of this call; its number. An id takes effect once, so an unknown outcome is tried again."""
         self._mine.add(event.id)
-        attempt = 1
-        while True:
-            try:
-                return await self._conversations.append(event, context)
-            except BusUnavailable:
-                if attempt == _APPEND_ATTEMPTS:
-                    raise
-                attempt += 1
+        return await _insist(lambda: self._conversations.append(event, context))
 
     async def elsewhere(self) -> AsyncIterator[AnyEvent]:
         """See `ports.BrainLink.elsewhere`."""
