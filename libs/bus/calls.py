@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus, new_id
 from libs.bus.liveness import Sight
-from libs.contracts.calls import CallTicket, decode_ticket, encode_ticket
+from libs.contracts.calls import CallTicket, check_call_id, decode_ticket, encode_ticket
 from libs.contracts.errors import BotelError, BusUnavailable, InvalidRequest
 from libs.contracts.ids import check_id
 from libs.contracts.keys import Keys
@@ -220,7 +220,7 @@ class Calls:
 
     @staticmethod
     def _names(keys: Keys, ticket: CallTicket) -> list[str]:
-        return [keys.calls, keys.call(check_id(ticket.call_id, "call_id"))]
+        return [keys.calls, keys.call(check_call_id(ticket.call_id))]
 
 
 class CallLease:

@@ -168,6 +168,8 @@ class Watchdog:
             duration_ms=call.answered_ms,
         )
         try:
-            await self._record.append(ended, {"call": ""})
+            now = await self._record.read(ticket.property_id, ticket.conversation_id, count=1)
+            current = now.context.get("call") == ticket.call_id  # the guest may be in another call by now
+            await self._record.append(ended, {"call": ""} if current else None)
         except UnknownConversation:
             _log.warning("no conversation of that call", extra={"call_id": ticket.call_id})

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from libs.bus.calls import Overdue
+from libs.bus.conversations import Snapshot
 from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BusUnavailable, UnknownConversation
 from libs.contracts.events import CallEnded, Event
@@ -99,6 +100,11 @@ class Log:
         self.context |= context or {}
         return len(self.events)
 
+    async def read(self, property_id: str, conversation_id: str, after: int = 0, count: int = 1_000) -> Snapshot:
+        if self.fails:
+            raise self.fails
+        return Snapshot(dict(self.context), [])
+
 
 class Watch:
     """A watchdog and all that it knows."""
@@ -160,6 +166,13 @@ async def test_a_call_whose_room_is_gone_is_ended_as_the_gateway_would_have(watc
     assert watch.leases.forgotten == [("call-1", 3)]
     assert watch.rooms.closed == []
     assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="guest-gone") == 1
+
+
+async def test_the_end_of_a_lost_call_leaves_the_guest_in_the_call_that_they_are_in_by_now(watch: Watch) -> None:
+    watch.log.context["call"] = "call-2"
+    await watch.dog.attend(lost())
+    assert list(watch.log.events) == ["call-1.ended"]
+    assert watch.log.context["call"] == "call-2"
 
 
 async def test_a_guest_who_lost_the_connection_too_may_come_back(watch: Watch) -> None:
