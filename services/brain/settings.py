@@ -65,9 +65,9 @@ class BrainSettings(BaseSettings):
     """Its API keys: `property:key,...`."""
     store_timeout_s: float = Field(default=0.5, gt=0)
     """A turn waits no longer for it."""
-    desks: str = "reception"
+    desks: str = ""
     """Whom a caller can be put through to, by name, comma separated; '': nobody. The voice gateway knows their numbers
-    (BOTEL_CALL_DESKS)."""
+    (BOTEL_CALL_DESKS): a desk that is named here alone is promised in vain."""
     hotel_path: Path = Field(default=Path("var/hotel.sqlite3"), validation_alias="BOTEL_HOTEL_PATH")
     """The sample hotel's file, made at the first start; one that is there is used as it is."""
     pms_latency_s: float = Field(default=0.0, ge=0, le=30)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from livekit import api
 
 from deploy.call.guest import CHAT, TRANSCRIPTION, RoomGuest, Text
 from deploy.call.recording import Span
 from deploy.call.session import Way, open_session
 from deploy.call.voice import spoken
 from deploy.livekit.binary import find_livekit
+from deploy.livekit.config import KEYS_FILE, kept_keys
 from deploy.local.env import without_settings
 from deploy.local.redis_server import find_redis
 from deploy.local.rooms import with_livekit
@@ -115,6 +117,47 @@ async def events(stack: Stack, conversation_id: str) -> list[dict[str, Any]]:
         assert response.status == 200, body
         found: list[dict[str, Any]] = body["events"]
         return found
+
+
+async def happened(stack: Stack, conversation_id: str, kind: str, times: int = 1) -> list[dict[str, Any]]:
+    """The conversation's events of one kind, as soon as there are so many."""
+
+    async def found() -> list[dict[str, Any]]:
+        return [event for event in await events(stack, conversation_id) if event["type"] == kind]
+
+    return await eventually(found, lambda seen: len(seen) >= times, within_s=SOON_S)
+
+
+async def asked(stack: Stack, conversation_id: str) -> list[str]:
+    """What the guest has said and written, as the history has it."""
+    return [one["text"] for one in await messages(stack, conversation_id) if one["role"] == "guest"]
+
+
+async def write_elsewhere(stack: Stack, customer: str, text: str) -> dict[str, Any]:
+    """A text message over HTTP, beside any call; its answer."""
+    body = {"propertyId": "harbour", "customerId": customer, "message": text}
+    url = f"{stack.text_url}/llm/conversations/"
+    async with aiohttp.ClientSession(headers=HEADERS) as http, http.post(url, json=body) as response:
+        answer: dict[str, Any] = await response.json()
+        assert response.status == 200, answer
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def stranger(stack: Stack, call: Call) -> AsyncIterator[RoomGuest]:
+    """Somebody else in the guest's room, with every right but that of being the guest."""
+    keys = kept_keys(stack.directory / KEYS_FILE)
+    grants = api.VideoGrants(room_join=True, room=call.way.room)
+    token = api.AccessToken(keys.key, keys.secret).with_identity("stranger").with_grants(grants).to_jwt()
+    async with RoomGuest() as other:
+        await other.join(call.way.url, token)
+        yield other
+
+
+def rooms_of(stack: Stack) -> api.LiveKitAPI:
+    """The API of the stack's LiveKit server, with every right; the caller closes it."""
+    keys = kept_keys(stack.directory / KEYS_FILE)
+    return api.LiveKitAPI(stack.url("LIVEKIT"), keys.key, keys.secret)
 
 
 async def kill_busy_brain(stack: Stack) -> None:

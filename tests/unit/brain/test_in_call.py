@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from services.brain.domain import marks
@@ -9,6 +12,8 @@ from services.brain.domain.desks import MAX_DESKS, find_desk, parse_desks
 from services.brain.offline import replies
 from services.brain.offline.concierge import next_step
 from services.brain.offline.transcript import Kind, Line, Plan, Say, Use
+from services.brain.settings import BrainSettings
+from services.voice_gateway.settings import CallSettings
 
 TOOLS = frozenset({"property_info", "hang_up", "transfer_call", "pause_call", "resume_call"})
 DESKS = ("reception", "concierge desk")
@@ -103,6 +108,17 @@ def test_what_is_no_desk_is_not_found(wanted: str) -> None:
 def test_desks_are_read_from_a_setting() -> None:
     assert parse_desks(" Reception, concierge  Desk,reception,") == DESKS
     assert parse_desks("") == ()
+
+
+def test_no_desk_is_offered_that_nobody_has_a_number_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brain and gateway have a setting each: what neither was told of, neither knows; the example tells both alike."""
+    monkeypatch.delenv("BRAIN_DESKS", raising=False)
+    monkeypatch.delenv("BOTEL_CALL_DESKS", raising=False)
+    assert set(BrainSettings().desk_names()) == set(CallSettings().desks) == set()
+    example = dict(re.findall(r"(?m)^#(BRAIN_DESKS|BOTEL_CALL_DESKS)=(.*)$", Path(".env.example").read_text()))
+    for name, value in example.items():
+        monkeypatch.setenv(name, value)
+    assert set(BrainSettings().desk_names()) == set(CallSettings().desks) != set()
 
 
 @pytest.mark.parametrize("text", ["tel:+49", "bar; spa", "x" * 41, ",".join("a" * n for n in range(1, MAX_DESKS + 2))])
