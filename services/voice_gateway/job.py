@@ -20,7 +20,7 @@ from libs.bus.calls import CallOver, Calls
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
-from libs.contracts.calls import CallTicket, decode_ticket
+from libs.contracts.calls import CallTicket, ticket_of
 from libs.process import settle
 from services.voice_gateway import events
 from services.voice_gateway.bus_link import BusExchange
@@ -61,7 +61,7 @@ async def entry(ctx: JobContext) -> None:
     prepared: Prepared = ctx.proc.userdata[_PREPARED]
     stack = contextlib.AsyncExitStack()
     try:
-        ticket = decode_ticket(ctx.job.metadata or ctx.job.room.metadata)
+        ticket = ticket_of(ctx.job.room.name, ctx.job.metadata or ctx.job.room.metadata)
         ctx.log_context_fields = {"call_id": ticket.call_id}
         await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         guest = await _guest(ctx, ticket, prepared.call.guest_wait_s)

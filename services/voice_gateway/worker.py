@@ -12,7 +12,7 @@ import math
 from livekit.agents import AgentServer, JobRequest
 
 from libs.bus.calls import Calls
-from libs.contracts.calls import AGENT_NAME, decode_ticket
+from libs.contracts.calls import AGENT_NAME, ticket_of
 from libs.contracts.errors import BusUnavailable, InvalidRequest
 from libs.observability.loop_lag import LoopLag
 from libs.rooms import RoomSettings
@@ -89,7 +89,7 @@ class Worker:
 
     async def _on_request(self, request: JobRequest) -> None:
         try:
-            ticket = decode_ticket(request.job.metadata or request.room.metadata)
+            ticket = ticket_of(request.room.name, request.job.metadata or request.room.metadata)
         except InvalidRequest as error:
             _log.warning("a room without a ticket", extra={"reason": error.detail})
             await request.reject(terminate=True)
