@@ -184,6 +184,17 @@ async def test_a_call_that_nobody_came_to_is_forgotten(stage: Stage) -> None:
     assert await calls.take(ticket(), "job-1") == 1
 
 
+async def test_a_guest_who_comes_after_the_call_was_given_up_is_missed_again(stage: Stage) -> None:
+    calls = seeing(Calls(stage.bus))
+    await calls.expect(ticket())
+    await lapse(stage)
+    (one,) = await calls.overdue()
+    assert await calls.forget(one.ticket, epoch=one.epoch)
+    assert await calls.expect(ticket()), "now they come in, and no agent may be there to be called"
+    await lapse(stage)
+    assert [again.epoch for again in await calls.overdue()] == [0]
+
+
 async def test_a_name_that_is_no_id_reaches_no_key(stage: Stage) -> None:
     calls = Calls(stage.bus)
     with pytest.raises(InvalidRequest, match="call_id"):

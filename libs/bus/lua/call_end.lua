@@ -1,4 +1,5 @@
--- call_end: the call is over. Its epoch is remembered for as long as a zombie may live. Repeatable.
+-- call_end: the call is over. Its epoch is remembered for as long as a zombie may live; a call that nobody ever answered
+-- is not remembered. Repeatable.
 -- KEYS 1 calls  2 call:<call>
 -- ARGV 1 call  2 holder ('': nobody holds it, the guest is gone)  3 epoch (of a holder; else the one looked at, 0 any)
 --      4 remember seconds
@@ -19,6 +20,7 @@ elseif known > epoch or known == epoch and s[1] ~= ARGV[2] then
 end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[2])
+if epoch == 0 then return 1 end           -- nobody ever held it: there is no zombie, and its guest may yet come in
 redis.call('HSET', KEYS[2], 'h', ARGV[2] == '' and s[1] or ARGV[2], 'ep', text(epoch), 'x', 1)
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 return 1

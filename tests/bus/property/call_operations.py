@@ -91,7 +91,9 @@ def forget(world: World) -> None:
     need("holder", reply == int(not refused), "forget", reply, epoch, call)
     world.count("call forget refused" if refused else "call forgotten")
     if call.known and not refused:
+        answered = call.epoch > 0
         call.over()
+        call.ended = answered  # who was never answered may still come
     elif not refused:
         call.listed = False
 

@@ -195,6 +195,7 @@ MUTATIONS = (
     Mutation("end_call_any_holder", "call_end", "elseif known > epoch or known == epoch and s[1] ~= ARGV[2] then",
              "elseif false then"),
     Mutation("end_call_forgets_its_epoch", "call_end", "'ep', text(epoch), 'x', 1", "'ep', 0, 'x', 1"),
+    Mutation("end_call_remembers_the_unanswered", "call_end", "if epoch == 0 then return 1 end", ""),
     Mutation("end_call_for_ever", "call_end", "redis.call('EXPIRE', KEYS[2], ARGV[4])\n", ""),
     Mutation("reserve_call_held", "call_reserve", "if live(s[3], s[4]) then", "if false then"),
     Mutation("reserve_call_twice", "call_reserve", "(ARGV[4] == '1' or live(s[6], s[7]))", "ARGV[4] == '1'"),
