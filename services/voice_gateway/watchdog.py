@@ -113,18 +113,23 @@ class Watchdog:
 
     async def attend(self, call: Overdue) -> None:
         """Look after one call. What cannot be done now is left to whoever finds the call next."""
-        called = {"call_id": call.ticket.call_id, "property_id": call.ticket.property_id, "epoch": call.epoch}
-        lost = (call.ticket.call_id, call.epoch)
-        if lost not in self._told:
-            self._told.append(lost)
-            self._metrics.lost.inc()
-            _log.warning("call without a gateway", extra={**called, "alone_ms": call.alone_ms})
+        called = _called(call)
+        if call.epoch:
+            self._miss(call)
         try:
             await self._settle(call)
         except BotelError as error:
             _log.warning("call left for later", extra={**called, "reason": error.detail})
         except Exception:
             _log.exception("call cannot be looked after", extra=called)
+
+    def _miss(self, call: Overdue) -> None:
+        """Say once that nobody answers a guest."""
+        lost = (call.ticket.call_id, call.epoch)
+        if lost not in self._told:
+            self._told.append(lost)
+            self._metrics.lost.inc()
+            _log.warning("call without a gateway", extra={**_called(call), "alone_ms": call.alone_ms})
 
     async def _settle(self, call: Overdue) -> None:
         ticket = call.ticket
@@ -138,6 +143,7 @@ class Watchdog:
         if verdict is Verdict.WAIT or not await self._calls.confirm(call):
             return  # confirm: its gateway may have come back while LiveKit was asked
         if verdict is Verdict.SEND:
+            self._miss(call)
             # Who was never answered is greeted, not apologised to.
             ticket = msgspec.structs.replace(ticket, takeover=ticket.takeover + (call.epoch > 0))
             await self._rooms.send_agent(ticket)
@@ -147,7 +153,11 @@ class Watchdog:
         await self._record_end(call)
         if verdict is Verdict.GIVE_UP:
             await self._rooms.close(ticket.call_id)
-        if await self._calls.forget(ticket, epoch=call.epoch):
+        if not await self._calls.forget(ticket, epoch=call.epoch):
+            return
+        if not call.epoch and verdict is Verdict.END:
+            _log.info("nobody came to a call", extra=_called(call))
+        else:
             self._metrics.ended.labels("guest-gone" if verdict is Verdict.END else "given-up").inc()
             _log.warning("call ended for its gateway", extra={"call_id": ticket.call_id, "verdict": verdict.name})
 
@@ -173,3 +183,7 @@ class Watchdog:
             await self._record.append(ended, {"call": ""} if current else None)
         except UnknownConversation:
             _log.warning("no conversation of that call", extra={"call_id": ticket.call_id})
+
+
+def _called(call: Overdue) -> dict[str, object]:
+    return {"call_id": call.ticket.call_id, "property_id": call.ticket.property_id, "epoch": call.epoch}

@@ -145,6 +145,18 @@ async def test_a_guest_whom_nobody_has_answered_yet_is_greeted_and_not_apologise
     assert watch.leases.forgotten == [("call-1", 0)]
 
 
+async def test_a_session_that_nobody_enters_is_no_lost_call(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        await watch.dog.attend(lost(epoch=0))
+    assert watch.leases.forgotten == [("call-1", 0)]
+    assert not caplog.records, "an operator has nothing to look after"
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 0
+    assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="guest-gone") == 0
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(lost(epoch=0))
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 1, "a guest waits, and nobody answers"
+
+
 async def test_nobody_is_sent_when_the_gateway_came_back_meanwhile(watch: Watch) -> None:
     watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
     watch.leases.reserved = False
