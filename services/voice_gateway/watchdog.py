@@ -78,7 +78,7 @@ class Watchdog:
         self._metrics, self._now_ms = metrics, now_ms
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: deque[tuple[str, int]] = deque(maxlen=1_000)
-        """Leases that were counted as lost."""
+        """Leases that were told of, and counted if they were lost."""
 
     async def run(self) -> None:
         """Look again and again; calls are looked after meanwhile, so that a slow LiveKit makes no look late."""
@@ -117,8 +117,11 @@ class Watchdog:
         lost = (call.ticket.call_id, call.epoch)
         if lost not in self._told:
             self._told.append(lost)
-            self._metrics.lost.inc()
-            _log.warning("call without a gateway", extra={**called, "alone_ms": call.alone_ms})
+            if call.left:
+                _log.info("call handed over", extra=called)
+            else:
+                self._metrics.lost.inc()
+                _log.warning("call without a gateway", extra={**called, "alone_ms": call.alone_ms})
         try:
             await self._settle(call)
         except BotelError as error:
@@ -130,7 +133,8 @@ class Watchdog:
         ticket = call.ticket
         verdict = judge(
             await self._rooms.attendance(ticket.call_id, ticket.guest),
-            takeovers=ticket.takeover,
+            deaths=ticket.takeover - ticket.handovers,
+            left=call.left,
             dispatches=call.dispatches,
             alone_ms=call.alone_ms,
             endurance=self._endurance,
@@ -139,7 +143,9 @@ class Watchdog:
             return  # confirm: its gateway may have come back while LiveKit was asked
         if verdict is Verdict.SEND:
             # Who was never answered is greeted, not apologised to.
-            ticket = msgspec.structs.replace(ticket, takeover=ticket.takeover + (call.epoch > 0))
+            ticket = msgspec.structs.replace(
+                ticket, takeover=ticket.takeover + (call.epoch > 0), handovers=ticket.handovers + call.left
+            )
             await self._rooms.send_agent(ticket)
             self._metrics.takeovers.inc()
             _log.warning("another agent sent", extra={"call_id": ticket.call_id, "takeover": ticket.takeover})
