@@ -54,6 +54,8 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """From the first answer to the last sign of life."""
     dispatches: int = 0
     """Agents that were sent since, and did not come."""
+    left: bool = False
+    """Its holder went on purpose: no lease has run out."""
 
 
 class CallCount(msgspec.Struct, frozen=True):
@@ -203,6 +205,7 @@ class Calls:
             alone_ms=reply[3],
             answered_ms=reply[4],
             dispatches=reply[5],
+            left=bool(reply[6]) and reply[2] > 0,
         )
 
     async def count(self) -> CallCount:

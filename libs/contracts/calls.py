@@ -35,6 +35,8 @@ class CallTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Identity of the guest's participant; empty: the first that comes."""
     takeover: int = 0
     """How many gateways this call has outlived: whoever answers after the first begins with an apology."""
+    handovers: int = 0
+    """How many of these left it on purpose, and did not die over it."""
 
 
 def encode_ticket(ticket: CallTicket) -> str:

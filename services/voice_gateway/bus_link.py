@@ -229,7 +229,7 @@ class BusLink:
         """See `ports.BrainLink.heard`."""
         if report.turn_id in self._refused:
             return
-        await self._append(self._records.heard(report))
+        await self._append(self._records.heard(report, again=report.turn_id in self._left))
 
     async def call_started(self, call_id: str) -> None:
         """Record that the guest is on the line. Of a call that had begun before, take what was left to be done."""

@@ -78,7 +78,7 @@ class Watchdog:
         self._metrics, self._now_ms = metrics, now_ms
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: deque[tuple[str, int]] = deque(maxlen=1_000)
-        """Leases that were counted as lost."""
+        """Leases that were told of, and counted if they were lost."""
 
     async def run(self) -> None:
         """Look again and again; calls are looked after meanwhile, so that a slow LiveKit makes no look late."""
@@ -135,7 +135,8 @@ class Watchdog:
         ticket = call.ticket
         verdict = judge(
             await self._rooms.attendance(ticket.call_id, ticket.guest),
-            takeovers=ticket.takeover,
+            deaths=ticket.takeover - ticket.handovers,
+            left=call.left,
             dispatches=call.dispatches,
             alone_ms=call.alone_ms,
             endurance=self._endurance,
@@ -145,7 +146,9 @@ class Watchdog:
         if verdict is Verdict.SEND:
             self._miss(call)
             # Who was never answered is greeted, not apologised to.
-            ticket = msgspec.structs.replace(ticket, takeover=ticket.takeover + (call.epoch > 0))
+            ticket = msgspec.structs.replace(
+                ticket, takeover=ticket.takeover + (call.epoch > 0), handovers=ticket.handovers + call.left
+            )
             await self._rooms.send_agent(ticket)
             self._metrics.takeovers.inc()
             _log.warning("another agent sent", extra={"call_id": ticket.call_id, "takeover": ticket.takeover})

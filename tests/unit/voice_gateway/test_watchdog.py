@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -24,10 +25,8 @@ NOW_MS = 1_790_000_000_000
 TICKET = CallTicket(call_id="call-1", property_id="harbour", conversation_id="conv-1", guest="anna")
 
 
-def lost(ticket: CallTicket = TICKET, *, alone_ms: int = 0, dispatches: int = 0, epoch: int = 1) -> Overdue:
-    return Overdue(
-        ticket=ticket, epoch=epoch, token="look-1", alone_ms=alone_ms, answered_ms=61_000, dispatches=dispatches
-    )
+def lost(ticket: CallTicket = TICKET, *, alone_ms: int = 0, epoch: int = 1, **seen: Any) -> Overdue:
+    return Overdue(ticket=ticket, epoch=epoch, token="look-1", alone_ms=alone_ms, answered_ms=61_000, **seen)
 
 
 class Leases:
@@ -215,6 +214,26 @@ async def test_a_call_that_kills_gateways_is_ended(watch: Watch, poisonous: Over
     assert watch.rooms.closed == ["call-1"]
     assert watch.leases.forgotten == [("call-1", 1)]
     assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="given-up") == 1
+
+
+async def test_a_call_that_is_handed_over_time_and_again_is_no_call_that_kills_gateways(watch: Watch) -> None:
+    """Gateways are replaced one after the other during a long call: nobody has died."""
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    ticket = TICKET
+    for epoch in range(1, 8):
+        await watch.dog.attend(lost(ticket, epoch=epoch, left=True))
+        ticket = watch.rooms.sent.get_nowait()
+    assert (ticket.takeover, ticket.handovers) == (7, 7)
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 0
+    for epoch in range(8, 10):
+        await watch.dog.attend(lost(ticket, epoch=epoch))
+        ticket = watch.rooms.sent.get_nowait()
+    assert (ticket.takeover, ticket.handovers) == (9, 7)
+    await watch.dog.attend(lost(ticket, epoch=10, left=True))
+    assert watch.rooms.sent.get_nowait().handovers == 8, "two have died, and may"
+    await watch.dog.attend(lost(ticket, epoch=10))
+    assert watch.rooms.sent.empty()
+    assert watch.rooms.closed == ["call-1"]
 
 
 async def test_nothing_is_forgotten_while_livekit_does_not_answer(watch: Watch) -> None:
