@@ -128,8 +128,11 @@ class Watchdog:
         lost = (call.ticket.call_id, call.epoch)
         if lost not in self._told:
             self._told.append(lost)
-            self._metrics.lost.inc()
-            _log.warning("call without a gateway", extra={**_called(call), "alone_ms": call.alone_ms})
+            if call.left:
+                _log.info("call handed over", extra=_called(call))
+            else:
+                self._metrics.lost.inc()
+                _log.warning("call without a gateway", extra={**_called(call), "alone_ms": call.alone_ms})
 
     async def _settle(self, call: Overdue) -> None:
         ticket = call.ticket
