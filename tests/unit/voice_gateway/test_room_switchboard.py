@@ -90,7 +90,9 @@ async def test_without_a_trunk_nobody_can_be_called_in() -> None:
     assert livekit.asked == []
 
 
-@pytest.mark.parametrize("error", [aiohttp.ClientConnectionError(), TimeoutError(), api.TwirpError("unavailable", "")])
+@pytest.mark.parametrize(
+    "error", [aiohttp.ClientConnectionError(), TimeoutError(), api.TwirpError("unavailable", "", status=503)]
+)
 async def test_what_livekit_cannot_do_has_failed_and_closes_nothing(error: Exception) -> None:
     livekit = FakeApi(error=error)
     with pytest.raises(TransferFailed):
