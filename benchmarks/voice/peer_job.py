@@ -31,7 +31,7 @@ from services.brain.pms.retrying import RetryingReads
 from services.brain.pms.sample import harbour
 from services.brain.pms.sqlite import SqlitePms
 from services.voice_gateway.audio import FRAME_MS, SAMPLE_RATE
-from services.voice_gateway.call import session_of
+from services.voice_gateway.session import session_of
 from services.voice_gateway.settings import CallSettings, SpeechSettings
 from services.voice_gateway.speech.providers import Speech, SpeechFactory
 

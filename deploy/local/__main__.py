@@ -42,12 +42,17 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Command = COMMANDS[arguments.command]
     try:
-        return command(Context(ROOT, os.environ), arguments)
+        done = command(Context(ROOT, os.environ), arguments)
+        sys.stdout.flush()
+        return done
     except (background.NotRunning, background.Failed, AlreadyRunning, NoRedis, StartFailed, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `make ps | head`: whoever reads has read enough, and what is left is not for anybody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _local(context: Context, arguments: argparse.Namespace) -> int:
@@ -87,6 +92,7 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
 
 def _down(context: Context, _: argparse.Namespace) -> int:
     if context.files.running():
+        print("ending it; calls and turns under way have some seconds to end by themselves", flush=True)
         background.stop(context.files)
         print("the native stack has ended")
     elif context.compose.runs():

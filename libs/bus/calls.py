@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus, new_id
 from libs.bus.liveness import Sight
-from libs.contracts.calls import CallTicket, decode_ticket, encode_ticket
+from libs.contracts.calls import CallTicket, check_call_id, decode_ticket, encode_ticket
 from libs.contracts.errors import BotelError, BusUnavailable, InvalidRequest
 from libs.contracts.ids import check_id
 from libs.contracts.keys import Keys
@@ -54,6 +54,8 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """From the first answer to the last sign of life."""
     dispatches: int = 0
     """Agents that were sent since, and did not come."""
+    left: bool = False
+    """Its holder went on purpose: no lease has run out."""
 
 
 class CallCount(msgspec.Struct, frozen=True):
@@ -203,6 +205,7 @@ class Calls:
             alone_ms=reply[3],
             answered_ms=reply[4],
             dispatches=reply[5],
+            left=bool(reply[6]) and reply[2] > 0,
         )
 
     async def count(self) -> CallCount:
@@ -220,7 +223,7 @@ class Calls:
 
     @staticmethod
     def _names(keys: Keys, ticket: CallTicket) -> list[str]:
-        return [keys.calls, keys.call(check_id(ticket.call_id, "call_id"))]
+        return [keys.calls, keys.call(check_call_id(ticket.call_id))]
 
 
 class CallLease:

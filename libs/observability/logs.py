@@ -2,7 +2,7 @@
 
 Any module logs with the standard library, `log.info("turn committed", extra={"epoch": 3})`; only a composition root
 calls `configure`. The ids of `log_ids` are added to every line of the task they were bound in. What a guest said is
-never logged at INFO or above.
+never logged at INFO or above: fields that a library marks as personal (`lk.pii.user_input`) are dropped there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def bound_ids() -> dict[str, str]:
 
 
 class _Fields(logging.Filter):
-    """Gathers a record's fields once, for whichever formatter comes after."""
+    """Gathers a record's fields once, for whichever formatter comes after; without words of a guest, from INFO."""
 
     def __init__(self, service: str, worker_id: str) -> None:
         super().__init__()
@@ -61,6 +61,8 @@ class _Fields(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.levelno >= logging.INFO:
+            given = {key: value for key, value in given.items() if not _is_personal(key)}
         record.fields = {**self._always, **bound_ids(), **given}
         return True
 
@@ -93,6 +95,11 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
+
+
+def _is_personal(key: str) -> bool:
+    """LiveKit marks what a guest said, or who they are, by a segment of the name: `lk.pii.user_input`."""
+    return "pii" in key.split(".")
 
 
 def _time(record: logging.LogRecord) -> datetime.datetime:

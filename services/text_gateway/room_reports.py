@@ -16,7 +16,7 @@ from collections.abc import Callable
 from libs.bus.conversations import Snapshot
 from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BotelError, UnknownConversation
-from services.text_gateway.domain.calls import CALL, call_ended, call_started, started_id, ticket_of
+from services.text_gateway.domain.calls import CALL, call_ended, call_in, call_started, started_id
 from services.text_gateway.ports import Calls, Conversations, RoomEvent, Rooms
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class RoomReports:
     async def _take(self, event: RoomEvent) -> str:
         if event.kind not in {_JOINED, _FINISHED}:
             return "ignored"
-        ticket = ticket_of(event.room, event.metadata)
+        ticket = call_in(event.room, event.metadata)
         if ticket is None:
             return "foreign"
         if event.kind == _JOINED and event.caller and await self._exists(ticket.call_id):

@@ -14,7 +14,7 @@ from libs.contracts.calls import CallTicket
 from libs.contracts.context import opening_context
 from libs.contracts.errors import BotelError
 from libs.contracts.events import Author, Channel, ConversationOpened
-from services.text_gateway.domain.calls import CALL, guest_identity, ticket_of
+from services.text_gateway.domain.calls import CALL, call_in, guest_identity
 from services.text_gateway.ports import Admission, Calls, Conversations, Rooms
 
 _ANSWERED_WITHIN_MS = 12_000
@@ -97,9 +97,13 @@ class Sessions:
         )
 
     async def _live(self, property_id: str, conversation_id: str, call_id: str) -> CallTicket | None:
-        """The ticket of the call that the guest is in, if its room exists. One by phone names no conversation."""
+        """The ticket of the call that the guest is in, if its room exists. One by phone names no conversation.
+
+        A conversation that was just opened names no call, and LiveKit is not asked a second time: what it refuses here
+        has opened nothing. Nor is it taken for an end of the call, or the guest would be in two.
+        """
         room = await self._rooms.find(call_id) if call_id else None
-        ticket = ticket_of(room.name, room.metadata) if room else None
+        ticket = call_in(room.name, room.metadata) if room else None
         if ticket and ticket.property_id == property_id and ticket.conversation_id in {"", conversation_id}:
             return ticket
         return None

@@ -74,7 +74,7 @@ async def run(
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
             watchdog = await _watchdog(stack, rooms, bus, registry)
-            watching = asyncio.create_task(watchdog.run(), name="watchdog")
+            watching = asyncio.create_task(_watch(worker, watchdog), name="watchdog")
             # Before the calls are left: those are for the watchdogs of others. And before its connection is closed.
             stack.push_async_callback(_end, [watching])
             side.append(watching)
@@ -89,6 +89,12 @@ async def run(
         await _end([task for task in side if task.get_name() == "watchdog"])
         _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
         await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
+
+
+async def _watch(worker: Worker, watchdog: Watchdog) -> None:
+    """Not before an agent that is sent has somewhere to go: a dispatch that finds no worker is lost."""
+    await worker.registered.wait()
+    await watchdog.run()
 
 
 async def _watchdog(

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
-from libs.bus.conversations import Conversations
+import msgspec
+
+from libs.bus.conversations import Accepted, Conversations
 from libs.bus.feed import Feed
 from libs.bus.pieces import Piece
 from libs.bus.subscription import Subscription
@@ -40,9 +43,17 @@ from services.voice_gateway.bus_records import Records
 from services.voice_gateway.bus_unheard import LOOK_BACK, answer_to, unheard_in
 from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
 
-_APPEND_ATTEMPTS = 3
+T = TypeVar("T")
+_ATTEMPTS = 3
 _REFUSALS = (ConversationBusy, Overloaded, TooLarge, TurnCancelled, UnknownConversation)
 """Nothing was written of the turn."""
+
+
+async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(BusUnavailable):
+            return await attempt()
+    return await attempt()
 
 
 class _Answer:
@@ -174,28 +185,39 @@ class BusLink:
         if self._broken:
             self._refused.add(message.turn_id)
             raise BusUnavailable(self._broken)
-        answer = self._asked[message.turn_id] = _Answer()
+        answer = _Answer()
+        first = self._asked.setdefault(message.turn_id, answer) is answer
         self._mine.add(message.turn_id)
         try:
-            await self._accept(message, deadline_ms)
+            accepted = await self._accept(message, deadline_ms)
+            if accepted.duplicate or not first:  # its pieces have gone by, or go to whoever asked first
+                async with contextlib.aclosing(
+                    self._answer_again(msgspec.structs.replace(message, number=accepted.number))
+                ) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
             while True:
-                piece = await answer.pieces.get()
-                if isinstance(piece, BotelError):
-                    raise piece
-                yield piece
-                if piece.end:
+                told = await answer.pieces.get()
+                if isinstance(told, BotelError):
+                    raise told
+                yield told
+                if told.end:
                     return
         finally:
-            del self._asked[message.turn_id]
+            if first:
+                del self._asked[message.turn_id]
 
-    async def _accept(self, message: MessageReceived, deadline_ms: int) -> None:
+    async def _accept(self, message: MessageReceived, deadline_ms: int) -> Accepted:
         try:
             if len(message.text.encode()) > MAX_MESSAGE_BYTES:
                 raise TooLarge(f"{MAX_MESSAGE_BYTES} bytes at most")
-            await self._conversations.accept(message, deadline_ms=deadline_ms, gateway_id=self._gateway)
+            accepted = await self._conversations.accept(message, deadline_ms=deadline_ms, gateway_id=self._gateway)
         except _REFUSALS:
             self._refused.add(message.turn_id)
             raise
+        self._refused.discard(message.turn_id)
+        return accepted
 
     async def cancel(self, turn_id: str) -> None:
         """See `ports.BrainLink.cancel`."""
@@ -207,7 +229,7 @@ class BusLink:
         """See `ports.BrainLink.heard`."""
         if report.turn_id in self._refused:
             return
-        await self._append(self._records.heard(report))
+        await self._append(self._records.heard(report, again=report.turn_id in self._left))
 
     async def call_started(self, call_id: str) -> None:
         """Record that the guest is on the line. Of a call that had begun before, take what was left to be done."""
@@ -220,8 +242,10 @@ class BusLink:
                 self._commands.see(event)
 
     async def call_ended(self, call_id: str, reason: EndReason, duration_ms: int, quality: CallQuality) -> None:
-        """Record the end of the call, and how it sounded."""
-        await self._append(self._records.ended(call_id, reason, duration_ms, quality), context={"call": ""})
+        """Record the end of the call, and how it sounded. The guest may be in another call by now."""
+        now = await _insist(lambda: self._conversations.read(self._property, self._conversation, count=1))
+        context = {"call": ""} if now.context.get("call") == call_id else None
+        await self._append(self._records.ended(call_id, reason, duration_ms, quality), context)
 
     def commands(self) -> AsyncIterator[CallCommand]:
         """See `ports.BrainLink.commands`."""
@@ -235,14 +259,7 @@ class BusLink:
     async def _append(self, event: Event, context: dict[str, str] | None = None) -> int:
         """Record an event of this call; its number. An id takes effect once, so an unknown outcome is tried again."""
         self._mine.add(event.id)
-        attempt = 1
-        while True:
-            try:
-                return await self._conversations.append(event, context)
-            except BusUnavailable:
-                if attempt == _APPEND_ATTEMPTS:
-                    raise
-                attempt += 1
+        return await _insist(lambda: self._conversations.append(event, context))
 
     async def elsewhere(self) -> AsyncIterator[AnyEvent]:
         """See `ports.BrainLink.elsewhere`."""

@@ -38,9 +38,10 @@ class Records:
         about = self._about(f"{turn_id}.message", Author.GUEST, turn_id, Channel.TEXT)
         return MessageReceived(**about, text=text)
 
-    def heard(self, report: HeardReport) -> ReplyHeard:
+    def heard(self, report: HeardReport, *, again: bool = False) -> ReplyHeard:
+        """`again`: of an answer begun anew, of which another gateway may have reported a part."""
         return ReplyHeard(
-            **self._about(f"{report.turn_id}.heard", Author.SYSTEM, report.turn_id),
+            **self._about(f"{report.turn_id}.{'heard-again' if again else 'heard'}", Author.SYSTEM, report.turn_id),
             text=report.text,
             complete=report.complete,
             heard_ms=report.heard_ms,

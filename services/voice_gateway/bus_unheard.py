@@ -25,7 +25,8 @@ def unheard_in(events: Sequence[AnyEvent], *, now_ms: int, within_ms: int) -> Me
     if last is None or last.channel is not Channel.VOICE or now_ms - last.time_ms > within_ms:
         return None
     for event in events:
-        told = isinstance(event, ReplyHeard) or (
+        # An answer that was cut, and nobody spoke since: the gateway cut it when it left.
+        told = (isinstance(event, ReplyHeard) and event.complete) or (
             isinstance(event, ReplyGenerated) and event.status is not ReplyStatus.FINISHED
         )
         if told and event.turn_id == last.turn_id:

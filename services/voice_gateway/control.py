@@ -152,8 +152,8 @@ class CallControl:
             why, apology = error.detail, error.apology
         except Exception as error:
             why = _why(error)
-        told = {"command": type(command.command).__name__, "command_id": command.command_id, "ok": not why}
-        _log.info("command carried out", extra=told)
+        told = {"command": type(command.command).__name__, "command_id": command.command_id}
+        _log.info("command not done" if why else "command done", extra={**told, "why": why} if why else told)
         await self._answer(command, why)
         if apology:
             await self._say(apology)

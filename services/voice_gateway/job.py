@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, JobProcess
 
@@ -20,7 +22,7 @@ from libs.bus.calls import CallOver, Calls
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
-from libs.contracts.calls import CallTicket, decode_ticket
+from libs.contracts.calls import CallTicket, ticket_of
 from libs.process import settle
 from services.voice_gateway import events
 from services.voice_gateway.bus_link import BusExchange
@@ -33,6 +35,7 @@ from services.voice_gateway.room_chat import RoomChat
 from services.voice_gateway.room_line import RoomLine
 from services.voice_gateway.room_switchboard import RoomSwitchboard
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
+from services.voice_gateway.speech.failure import ProviderChange
 from services.voice_gateway.speech.providers import SpeechFactory
 
 _log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ class Prepared:
 
 def prewarm(process: JobProcess) -> None:
     """Read the settings and load the models. Raises `VoiceUnavailable` for a provider that cannot work."""
-    speech = SpeechFactory(SpeechSettings())
+    speech = SpeechFactory(SpeechSettings(), watch=_tell)
     for property_id in GatewaySettings().property_ids():
         speech.warm(property_id)
     process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings())
@@ -61,7 +64,7 @@ async def entry(ctx: JobContext) -> None:
     prepared: Prepared = ctx.proc.userdata[_PREPARED]
     stack = contextlib.AsyncExitStack()
     try:
-        ticket = decode_ticket(ctx.job.metadata or ctx.job.room.metadata)
+        ticket = ticket_of(ctx.job.room.name, ctx.job.metadata or ctx.job.room.metadata)
         ctx.log_context_fields = {"call_id": ticket.call_id}
         await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         guest = await _guest(ctx, ticket, prepared.call.guest_wait_s)
@@ -111,13 +114,7 @@ async def _take(
     calls = Calls(bus)
     caller = _caller(ticket, guest)
     link = await BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id).connect(caller)
-    ticket = CallTicket(
-        call_id=ticket.call_id,
-        property_id=ticket.property_id,
-        conversation_id=link.conversation_id,
-        guest=guest.identity,
-        takeover=ticket.takeover,
-    )
+    ticket = msgspec.structs.replace(ticket, conversation_id=link.conversation_id, guest=guest.identity)
     stack.push_async_callback(link.close)
     lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
     speech = prepared.speech.speech(ticket.property_id)
@@ -157,6 +154,11 @@ def _caller(ticket: CallTicket, guest: rtc.RemoteParticipant) -> CallerIdentity:
 
 def _unwatched(event: events.AnyCallEvent) -> None:
     """Nobody looks into a room's call but its participants: LiveKit tells them of states and transcripts."""
+
+
+def _tell(change: ProviderChange) -> None:
+    """A job has nobody who reads its metrics: the log says it."""
+    _log.warning("speech provider", extra=dataclasses.asdict(change))
 
 
 def _now_ms() -> int:

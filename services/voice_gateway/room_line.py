@@ -133,7 +133,7 @@ class RoomLine:
         stats = await asyncio.wait_for(self._room.get_rtc_stats(), _STATS_WITHIN_S)
         lost = received = 0
         jitter = 0.0
-        for one in stats.subscriber_stats:
+        for one in (*stats.publisher_stats, *stats.subscriber_stats):  # one connection may serve both ways
             if one.WhichOneof("stats") != "inbound_rtp" or one.inbound_rtp.stream.kind != "audio":
                 continue
             lost += max(0, one.inbound_rtp.received.packets_lost)

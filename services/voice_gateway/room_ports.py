@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from libs.bus.calls import Overdue
+from libs.bus.conversations import Snapshot
 from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BotelError, Retry
 from libs.contracts.events import Event
@@ -48,3 +49,6 @@ class Record(Protocol):
 
     async def append(self, event: Event, context: Mapping[str, str] | None = None) -> int:
         """Once per event id. Raises `UnknownConversation`, `BusUnavailable`."""
+
+    async def read(self, property_id: str, conversation_id: str, after: int = 0, count: int = 1_000) -> Snapshot:
+        """The context, and events. Raises the same."""

@@ -78,7 +78,7 @@ class Watchdog:
         self._metrics, self._now_ms = metrics, now_ms
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: deque[tuple[str, int]] = deque(maxlen=1_000)
-        """Leases that were counted as lost."""
+        """Leases that were told of, and counted if they were lost."""
 
     async def run(self) -> None:
         """Look again and again; calls are looked after meanwhile, so that a slow LiveKit makes no look late."""
@@ -113,12 +113,9 @@ class Watchdog:
 
     async def attend(self, call: Overdue) -> None:
         """Look after one call. What cannot be done now is left to whoever finds the call next."""
-        called = {"call_id": call.ticket.call_id, "property_id": call.ticket.property_id, "epoch": call.epoch}
-        lost = (call.ticket.call_id, call.epoch)
-        if lost not in self._told:
-            self._told.append(lost)
-            self._metrics.lost.inc()
-            _log.warning("call without a gateway", extra={**called, "alone_ms": call.alone_ms})
+        called = _called(call)
+        if call.epoch:
+            self._miss(call)
         try:
             await self._settle(call)
         except BotelError as error:
@@ -126,11 +123,23 @@ class Watchdog:
         except Exception:
             _log.exception("call cannot be looked after", extra=called)
 
+    def _miss(self, call: Overdue) -> None:
+        """Say once that nobody answers a guest."""
+        lost = (call.ticket.call_id, call.epoch)
+        if lost not in self._told:
+            self._told.append(lost)
+            if call.left:
+                _log.info("call handed over", extra=_called(call))
+            else:
+                self._metrics.lost.inc()
+                _log.warning("call without a gateway", extra={**_called(call), "alone_ms": call.alone_ms})
+
     async def _settle(self, call: Overdue) -> None:
         ticket = call.ticket
         verdict = judge(
             await self._rooms.attendance(ticket.call_id, ticket.guest),
-            takeovers=ticket.takeover,
+            deaths=ticket.takeover - ticket.handovers,
+            left=call.left,
             dispatches=call.dispatches,
             alone_ms=call.alone_ms,
             endurance=self._endurance,
@@ -138,8 +147,11 @@ class Watchdog:
         if verdict is Verdict.WAIT or not await self._calls.confirm(call):
             return  # confirm: its gateway may have come back while LiveKit was asked
         if verdict is Verdict.SEND:
+            self._miss(call)
             # Who was never answered is greeted, not apologised to.
-            ticket = msgspec.structs.replace(ticket, takeover=ticket.takeover + (call.epoch > 0))
+            ticket = msgspec.structs.replace(
+                ticket, takeover=ticket.takeover + (call.epoch > 0), handovers=ticket.handovers + call.left
+            )
             await self._rooms.send_agent(ticket)
             self._metrics.takeovers.inc()
             _log.warning("another agent sent", extra={"call_id": ticket.call_id, "takeover": ticket.takeover})
@@ -147,7 +159,11 @@ class Watchdog:
         await self._record_end(call)
         if verdict is Verdict.GIVE_UP:
             await self._rooms.close(ticket.call_id)
-        if await self._calls.forget(ticket, epoch=call.epoch):
+        if not await self._calls.forget(ticket, epoch=call.epoch):
+            return
+        if not call.epoch and verdict is Verdict.END:
+            _log.info("nobody came to a call", extra=_called(call))
+        else:
             self._metrics.ended.labels("guest-gone" if verdict is Verdict.END else "given-up").inc()
             _log.warning("call ended for its gateway", extra={"call_id": ticket.call_id, "verdict": verdict.name})
 
@@ -168,6 +184,12 @@ class Watchdog:
             duration_ms=call.answered_ms,
         )
         try:
-            await self._record.append(ended, {"call": ""})
+            now = await self._record.read(ticket.property_id, ticket.conversation_id, count=1)
+            current = now.context.get("call") == ticket.call_id  # the guest may be in another call by now
+            await self._record.append(ended, {"call": ""} if current else None)
         except UnknownConversation:
             _log.warning("no conversation of that call", extra={"call_id": ticket.call_id})
+
+
+def _called(call: Overdue) -> dict[str, object]:
+    return {"call_id": call.ticket.call_id, "property_id": call.ticket.property_id, "epoch": call.epoch}

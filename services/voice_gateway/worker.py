@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 
 from livekit.agents import AgentServer, JobRequest
 
 from libs.bus.calls import Calls
-from libs.contracts.calls import AGENT_NAME, decode_ticket
+from libs.contracts.calls import AGENT_NAME, ticket_of
 from libs.contracts.errors import BusUnavailable, InvalidRequest
 from libs.observability.loop_lag import LoopLag
 from libs.rooms import RoomSettings
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 _PRELOAD = ["services.voice_gateway.job"]
 _FULL_LAG_S = 0.25
 """Lateness of timers at which this machine has enough to do."""
+_REGISTERED_WITHIN_S = 20.0
 _FOR_EVER = 1_000_000
 _SHUTDOWN_S = 12.0
 """What a job may take to leave its call in order."""
@@ -55,7 +57,9 @@ class Worker:
             max_retry=_FOR_EVER,
         )
         self._server.rtc_session(entry, agent_name=AGENT_NAME, on_request=self._on_request)
-        self._registered = False
+        self.registered = asyncio.Event()
+        """LiveKit has taken this worker once: an agent that is sent may come here."""
+        self._patient_until = 0.0
         self._server.on("worker_registered", self._on_registered)
 
     @property
@@ -63,12 +67,14 @@ class Worker:
         return len(self._server.active_jobs) if self._running else 0
 
     async def check(self) -> None:
-        """For readiness: `RoomsUnavailable` until LiveKit has taken this worker for the first time."""
-        if not self._registered:
+        """For readiness: `RoomsUnavailable` until LiveKit has taken this worker, or is not to be reached at all: the
+        rest works without rooms."""
+        if not self.registered.is_set() and time.monotonic() < self._patient_until:
             raise RoomsUnavailable("this gateway is not registered with LiveKit yet")
 
     async def run(self) -> None:
         self._running = True
+        self._patient_until = time.monotonic() + _REGISTERED_WITHIN_S
         await self._server.run()
 
     async def drain(self, grace_s: float) -> None:
@@ -80,7 +86,7 @@ class Worker:
         await self._server.aclose()
 
     def _on_registered(self, *_: object) -> None:
-        self._registered = True
+        self.registered.set()
 
     def _load(self, server: AgentServer) -> float:
         """1 is full: as many calls as this gateway takes, or an event loop that is late. Called in a thread."""
@@ -89,7 +95,7 @@ class Worker:
 
     async def _on_request(self, request: JobRequest) -> None:
         try:
-            ticket = decode_ticket(request.job.metadata or request.room.metadata)
+            ticket = ticket_of(request.room.name, request.job.metadata or request.room.metadata)
         except InvalidRequest as error:
             _log.warning("a room without a ticket", extra={"reason": error.detail})
             await request.reject(terminate=True)

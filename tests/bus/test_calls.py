@@ -182,7 +182,7 @@ async def test_a_gateway_that_dies_before_it_answers_is_missed(stage: Stage) -> 
     assert await calls.overdue() == [], "it has time"
     await lapse(stage)
     (one,) = await calls.overdue()
-    assert (one.epoch, one.ticket.guest) == (0, "anna")
+    assert (one.epoch, one.ticket.guest, one.left) == (0, "anna", False)
     assert await calls.take(ticket(guest="anna"), "job-1") == 1
     assert not await calls.expect(ticket())
     assert (await calls.count()).answered == 1
@@ -243,8 +243,11 @@ async def test_a_gateway_that_leaves_is_followed_at_once(stage: Stage) -> None:
     async with calls.hold(ticket(), "job-1") as lease:
         assert await lease.leave()
     (one,) = await calls.overdue()
-    assert one.epoch == 1
+    assert (one.epoch, one.left) == (1, True)
     assert await calls.take(ticket(takeover=1), "job-2") == 2
+    await lapse(stage)
+    (one,) = await calls.overdue()
+    assert (one.epoch, one.left) == (2, False), "this one has died"
 
 
 async def test_a_holder_that_was_stopped_learns_that_it_lost_the_call(stage: Stage) -> None:

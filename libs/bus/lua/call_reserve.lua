@@ -2,7 +2,8 @@
 -- Repeatable: the same token answers the same.
 -- KEYS 1 calls  2 call:<call>
 -- ARGV 1 call  2 token (new for every look)  3 reservation ms  4 '1': an agent is about to be dispatched, count it
--- reply {overdue, ticket, epoch, ms without a lease, ms that it was answered, dispatches} | {held} | {reserved} | {gone}
+-- reply {overdue, ticket, epoch, ms without a lease, ms that it was answered, dispatches, 1: no lease had run out, it was
+--        left or never answered} | {held} | {reserved} | {gone}
 -- keeps: a call is reserved for one at a time, and only while nobody holds it; a dispatch is counted once per token
 --#include _time _call
 local s = redis.call('HMGET', KEYS[2], 'tk', 'ep', 'u', 'ms', 'at', 'ru', 'rm', 'rt', 'n', 'nt')
@@ -23,4 +24,5 @@ end
 redis.call('HSET', KEYS[2], 'ru', text(now + ARGV[3]), 'rm', ARGV[3], 'rt', ARGV[2])
 redis.call('ZADD', KEYS[1], text(now + ARGV[3]), ARGV[1])
 local since, last = math.max(0, now - s[3]), s[3] - s[4]
-return { 'overdue', s[1], tonumber(s[2]), since, math.max(0, last - (s[5] or last)), dispatches }
+return { 'overdue', s[1], tonumber(s[2]), since, math.max(0, last - (s[5] or last)), dispatches,
+  tonumber(s[4]) == 0 and 1 or 0 }

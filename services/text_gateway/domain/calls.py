@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.contracts.calls import CallTicket, decode_ticket
+from libs.contracts.calls import CallTicket, ticket_of
 from libs.contracts.errors import InvalidRequest
 from libs.contracts.events import Author, CallEnded, CallStarted, Channel
 
@@ -17,13 +17,12 @@ def guest_identity(conversation_id: str) -> str:
     return f"guest-{conversation_id}"
 
 
-def ticket_of(room: str, metadata: str) -> CallTicket | None:
+def call_in(room: str, metadata: str) -> CallTicket | None:
     """The ticket that a room's metadata is; None for a room that is no call of ours."""
     try:
-        ticket = decode_ticket(metadata)
+        return ticket_of(room, metadata)
     except InvalidRequest:
         return None
-    return ticket if ticket.call_id == room else None
 
 
 def started_id(call_id: str) -> str:

@@ -50,7 +50,7 @@ async def open_voice_session(
 
     Problems to come back with after `Retry-After` seconds: 503 `rooms-unavailable` (LiveKit does not answer),
     `rooms-refused` and `voice-not-configured` (for an operator), `bus-unavailable`. With the first three no
-    conversation was opened.
+    conversation was opened, and one that was there is as it was.
     """
     session = await desk.sessions.open(body.wish(property_id))
     response.headers["Cache-Control"] = "no-store"

@@ -1,8 +1,12 @@
 """Which of several providers is used: the first in order that works. Pure: the time (seconds) comes in.
 
 A provider that failed is out. It rests, twice as long after every failure, is then tried beside the one in use, and is
-in again when the trial worked: no guest waits for it to be found dead a second time. When all are out, all are used
-again, the one first that has rested longest.
+in again when the trial worked: no guest of that process waits for it to be found dead a second time. When all are out,
+all are used again, the one first that has rested longest.
+
+A roster knows what its own process has met. The audio door answers all its calls in one, which learns for all of them;
+in rooms every call has a process of its own, which begins with all providers in: there each call finds a dead provider
+by itself, once, and what it learns goes with it.
 """
 
 from __future__ import annotations

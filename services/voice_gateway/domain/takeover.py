@@ -37,13 +37,17 @@ class Endurance(msgspec.Struct, frozen=True, kw_only=True):
     """For how long a guest who is not in the room is waited for."""
 
 
-def judge(attendance: Attendance, *, takeovers: int, dispatches: int, alone_ms: int, endurance: Endurance) -> Verdict:
-    """`takeovers` so far, `dispatches` since the last gateway was lost, and for how long nobody has held the call."""
+def judge(
+    attendance: Attendance, *, deaths: int, left: bool, dispatches: int, alone_ms: int, endurance: Endurance
+) -> Verdict:
+    """`deaths` of gateways before this one, whether it `left` on purpose, `dispatches` since, and for how long nobody
+    has held the call.
+    """
     match attendance:
         case Attendance.NO_ROOM:
             return Verdict.END
         case Attendance.NOBODY:
             return Verdict.WAIT if alone_ms < endurance.absent_ms else Verdict.GIVE_UP
         case Attendance.GUEST:
-            lost = takeovers >= endurance.takeovers or dispatches >= endurance.dispatches
-            return Verdict.GIVE_UP if lost else Verdict.SEND
+            deadly = deaths >= endurance.takeovers and not left
+            return Verdict.GIVE_UP if deadly or dispatches >= endurance.dispatches else Verdict.SEND

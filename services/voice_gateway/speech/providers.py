@@ -87,7 +87,7 @@ class SpeechFactory:
 
     def warm(self, property_id: str = "") -> None:
         """Load the local models, so that the property's first call does not wait. Blocking."""
-        order = {"hearing": list(self._stt_order), "speaking": list(self._tts_order)}
+        order = {"hearing": ",".join(self._stt_order), "speaking": ",".join(self._tts_order)}
         _log.info("speech providers", extra=order)
         if self._pools:
             pool = self._pools[self._terms(property_id)]

@@ -96,6 +96,7 @@ BROKEN = {
         "renew_call_expires", "renew_call_stays_reserved", "renew_call_unlisted", "end_call_for_ever",
         "reserve_call_held", "reserve_call_twice", "reserve_call_sends_unreserved", "reserve_call_not_repeatable",
         "reserve_call_counts_twice", "reserve_call_not_put_off", "reserve_call_lists_the_gone",
+        "reserve_call_left_is_lost",
     ),
     "end": (
         "commit_no_trim", "beat_does_nothing", "bury_with_pending", "bury_alive",

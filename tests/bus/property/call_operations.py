@@ -49,15 +49,16 @@ def take(world: World) -> None:
 
 
 def renew(world: World) -> None:
-    """Any job that ever answered: of several only one is right."""
+    """Any job that ever answered: of several only one is right. Or it leaves: a renewal by nothing."""
     call, now = world.model.call, world.model.now
     if not call.jobs:
         return
     job = world.pick(call.jobs[-3:])
     mine = job.epoch == call.epoch and job.holder == call.holder and not call.ended
     expected = int(mine or job.epoch > call.epoch)
+    leaves = world.chance(0.2)
     late = mine and not call.held(now)
-    reply = world.calls.renew_call(call.id, job.holder, job.epoch, "ticket")
+    reply = world.calls.renew_call(call.id, job.holder, job.epoch, "ticket", 0 if leaves else LONG_MS)
     need("holder", reply == expected, "renew", reply, expected, job, call)
     if not reply:
         world.count("call lost")
@@ -65,6 +66,9 @@ def renew(world: World) -> None:
     world.count("call made again" if not mine else "call renewed late" if late else "call renewed")
     call.answered(job.holder, job.epoch, now)
     _looked_at_when(world, "u")
+    if leaves:
+        call.until, call.left = NEVER, True
+        world.count("call left")
 
 
 def end(world: World) -> None:
@@ -136,7 +140,9 @@ def _reserve(world: World, call: CallModel, token: str, *, sending: bool) -> boo
     if sending and call.counted != token:
         call.dispatches, call.counted = call.dispatches + 1, token
     call.token, call.reserved_until = token, now + LONG_MS
-    need("watch", (reply[2], reply[5]) == (call.epoch, call.dispatches), "what a watchdog is told", reply, call)
+    told = (call.epoch, call.dispatches, int(call.left or call.expected))
+    need("watch", (reply[2], reply[5], reply[6]) == told, "what a watchdog is told", reply, call)
+    world.count("a call that was left is looked after" if call.left else "a call that was lost is looked after")
     _looked_at_when(world, "ru")
     return True
 

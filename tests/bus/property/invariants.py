@@ -32,7 +32,7 @@ INVARIANTS = {
     "context": "the context is what was written, also while retired",
     "trim": "what a declared group needs stays, and what none needs goes",
     "holder": "one holder of a call at an epoch; nobody takes or ends what another holds, and who lost it is told",
-    "call-epochs": "a call's epochs rise with every holder, also past its end, and past what its ticket knows",
+    "call-epochs": "a call's epochs rise with every holder, past what its ticket knows",
     "watch": "a call that nobody holds is reserved for one watchdog at a time, and one that is held for none",
     "end": "in the end every turn is committed, nothing waits or is pending, and the dead are buried",
 }

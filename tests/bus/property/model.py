@@ -207,6 +207,8 @@ class CallModel:
     """When the lease runs out, by the jumping clock."""
     expected: bool = False
     """Nobody has answered it yet."""
+    left: bool = False
+    """Its holder went on purpose."""
     ended: bool = False
     listed: bool = False
     """On the list of calls that are looked after."""
@@ -232,7 +234,7 @@ class CallModel:
 
     def answered(self, holder: str, epoch: int, now: float) -> None:
         self.holder, self.epoch, self.until = holder, epoch, now + LONG_MS
-        self.expected, self.ended, self.listed = False, False, True
+        self.expected, self.left, self.ended, self.listed = False, False, False, True
         self.token, self.reserved_until, self.dispatches, self.counted = "", NEVER, 0, ""
 
     def unexpected(self) -> None:
@@ -241,7 +243,7 @@ class CallModel:
         self.ended = False
 
     def over(self) -> None:
-        self.until, self.expected, self.ended, self.listed = NEVER, False, True, False
+        self.until, self.expected, self.left, self.ended, self.listed = NEVER, False, False, True, False
         self.token, self.dispatches, self.counted = "", 0, ""
 
 

@@ -205,6 +205,7 @@ MUTATIONS = (
     Mutation("reserve_call_counts_twice", "call_reserve", "ARGV[4] == '1' and s[10] ~= ARGV[2]", "ARGV[4] == '1'"),
     Mutation("reserve_call_not_put_off", "call_reserve",
              "redis.call('ZADD', KEYS[1], text(now + ARGV[3]), ARGV[1])", ""),
+    Mutation("reserve_call_left_is_lost", "call_reserve", "tonumber(s[4]) == 0 and 1", "false and 1"),
     Mutation("reserve_call_lists_the_gone", "call_reserve", "redis.call('ZREM', KEYS[1], ARGV[1])\n", ""),
     # recount
     Mutation("recount_forgets_unread", "recount", "stream['entries-added'] - unread", "stream['entries-added']"),

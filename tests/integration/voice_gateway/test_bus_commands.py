@@ -8,7 +8,15 @@ import pytest
 
 from libs.contracts.commands import AnyCommand, HangUp, Pause, Resume, Transfer
 from libs.contracts.errors import BusUnavailable, TooLarge
-from libs.contracts.events import Author, Channel, CommandCompleted, CommandRequested, MessageReceived, ReplyHeard
+from libs.contracts.events import (
+    Author,
+    Channel,
+    CommandCompleted,
+    CommandRequested,
+    MessageReceived,
+    ReplyHeard,
+    ReplyStatus,
+)
 from libs.contracts.limits import MAX_COMMAND_DETAIL_CHARS, MAX_MESSAGE_BYTES
 from services.voice_gateway.bus_link import BusLink
 from services.voice_gateway.ports import CallCommand, CallerIdentity
@@ -188,6 +196,38 @@ async def test_what_is_typed_in_a_call_is_a_text_turn_of_the_conversation(redis_
     assert (message.channel, message.text, message.turn_id) == (Channel.TEXT, "where is the pool?", "turn-7")
     assert message.speech is None
     assert not [event for event in events if isinstance(event, ReplyHeard)]
+
+
+async def test_a_message_that_comes_again_after_its_answer_is_answered_again(redis_url: str) -> None:
+    async with staged(redis_url) as stage, brain(stage, ["It is ", "on the roof."]):
+        link = await stage.exchange.connect(GUEST)
+        async with asyncio.timeout(20):
+            asked = [[piece async for piece in link.write("turn-7", "where is the pool?")] for _ in range(3)]
+        events = await log(stage, link)
+        await link.close()
+    assert {"".join(piece.text for piece in pieces) for pieces in asked} == {"It is on the roof."}
+    assert {pieces[-1].end for pieces in asked} == {ReplyStatus.FINISHED}
+    assert len([event for event in events if isinstance(event, MessageReceived)]) == 1, "asked once"
+
+
+async def test_a_message_that_comes_twice_at_once_is_answered_to_both(redis_url: str) -> None:
+    gate = asyncio.Event()
+
+    async def words(link: BusLink) -> str:
+        said = ""
+        async for piece in link.write("turn-7", "where is the pool?"):
+            said += piece.text
+        return said
+
+    async with staged(redis_url) as stage, brain(stage, ["It is ", "on the roof."], gate):
+        link = await stage.exchange.connect(GUEST)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            both = [group.create_task(words(link)) for _ in range(2)]
+            gate.set()
+        events = await log(stage, link)
+        await link.close()
+    assert [one.result() for one in both] == ["It is on the roof."] * 2
+    assert len([event for event in events if isinstance(event, MessageReceived)]) == 1, "asked once"
 
 
 async def test_what_is_typed_has_a_limit_and_a_broken_line_takes_nothing(redis_url: str) -> None:

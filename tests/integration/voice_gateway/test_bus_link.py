@@ -116,6 +116,23 @@ async def test_a_spoken_turn_is_answered_and_the_log_holds_the_call(redis_url: s
     assert [type(event) for event in events if isinstance(event, CallStarted | CallEnded)] == [CallStarted, CallEnded]
 
 
+async def test_the_end_of_one_call_leaves_the_guest_in_the_other(redis_url: str) -> None:
+    async with staged(redis_url) as stage:
+        first = await stage.exchange.connect(GUEST)
+        await first.call_started("call-1")
+        second = await stage.exchange.connect(GUEST)
+        await second.call_started("call-2")
+        await first.call_ended("call-1", EndReason.GUEST, 9_000, CallQuality())
+        left = (await stage.conversations.read("harbour", first.conversation_id)).context
+        await second.call_ended("call-2", EndReason.GUEST, 9_000, CallQuality())
+        kept = await stage.conversations.read("harbour", first.conversation_id)
+        await first.close()
+        await second.close()
+    assert left["call"] == "call-2"
+    assert "call" not in kept.context
+    assert [event.call_id for event in kept.events if isinstance(event, CallEnded)] == ["call-1", "call-2"]
+
+
 async def test_a_cancel_stops_the_brain_in_the_middle(redis_url: str) -> None:
     gate = asyncio.Event()
     async with staged(redis_url) as stage, brain(stage, ["The pool ", "is open."], gate) as stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from libs.contracts.events import (
@@ -76,6 +77,7 @@ def into(link: BusLink) -> CallerIdentity:
         ([said("t1")], "t1"),
         ([said("t1"), generated("t1")], "t1"),
         ([said("t1"), generated("t1"), heard("t1")], ""),
+        ([said("t1"), generated("t1"), msgspec.structs.replace(heard("t1"), complete=False)], "t1"),
         ([said("t1"), generated("t1", ReplyStatus.CANCELLED)], ""),
         ([said("t1"), generated("t1", ReplyStatus.DEAD)], ""),
         ([said("t1"), said("t2", Channel.TEXT)], ""),

@@ -81,6 +81,20 @@ def test_a_field_cannot_replace_the_message_or_break_the_line() -> None:
     assert len(str(line["body"])) == MAX_FIELD_CHARS + 3
 
 
+@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.TEXT])
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR])
+def test_a_guest_s_words_that_a_library_adds_to_a_line_are_not_logged_from_info_on(level: int, form: LogFormat) -> None:
+    out = io.StringIO()
+    configured(out, log_format=form, log_level=LogLevel.DEBUG)
+
+    given = {"lk.pii.user_input": "my card number is 4711", "speech_id": "s-1"}
+    logging.getLogger("livekit.agents").log(level, "skipping user input, speech scheduling is paused", extra=given)
+
+    assert ("4711" in out.getvalue()) is (level < logging.INFO)
+    assert "skipping user input" in out.getvalue()
+    assert "s-1" in out.getvalue(), "other fields stay"
+
+
 def test_an_exception_is_a_field() -> None:
     out = io.StringIO()
     log = configured(out)

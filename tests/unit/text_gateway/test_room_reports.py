@@ -17,7 +17,7 @@ from services.text_gateway.domain.calls import call_ended, call_started
 from services.text_gateway.errors import RoomsUnavailable
 from services.text_gateway.ports import Room, RoomEvent
 from tests.unit.text_gateway.fake_bus import FakeBus
-from tests.unit.text_gateway.fake_rooms import SIGNATURE, FakeRooms
+from tests.unit.text_gateway.fake_rooms import SIGNATURE, FakeCalls, FakeRooms
 
 URL = "/llm/voice/webhook"
 MEDIA = {"Content-Type": "application/webhook+json"}
@@ -84,6 +84,18 @@ async def test_a_call_begins_and_ends(caller: httpx.AsyncClient, bus: FakeBus, r
     assert (started.id, started.call_id) == ("call-1.started", "call-1")
     assert (ended.id, ended.reason, ended.duration_ms, ended.quality) == ("call-1.ended", "room-finished", 61_000, None)
     assert await live_call(bus) is None
+
+
+async def test_a_caller_by_phone_whose_dispatch_rule_names_no_call_is_expected(
+    caller: httpx.AsyncClient, rooms: FakeRooms, calls: FakeCalls
+) -> None:
+    shared, room = '{"property_id": "harbour"}', "call-_+4940123456_Xq7R"
+    rooms.rooms[room] = Room(room, shared)
+    told = RoomEvent(id="EV_1", kind=JOINED, room=room, metadata=shared, identity="sip_+4940123456", caller=True)
+
+    assert await send(caller, told) == "ignored", "whose conversation it is, only the voice gateway knows"
+
+    assert calls.expected[room] == CallTicket(call_id=room, property_id="harbour")
 
 
 async def test_an_event_that_comes_again_changes_nothing(

@@ -188,6 +188,26 @@ async def test_livekit_that_fails_between_two_questions_leaves_a_known_conversat
     assert bus.logs == {ticket.conversation_id: before}
 
 
+@pytest.mark.parametrize("who", [GUEST, {"propertyId": "harbour"}], ids=["identity", "stranger"])
+async def test_nothing_is_asked_of_livekit_once_a_conversation_was_opened(
+    caller: httpx.AsyncClient, bus: FakeBus, rooms: FakeRooms, who: dict[str, str]
+) -> None:
+    find, known = rooms.find, list[int]()
+
+    async def find_before(name: str) -> Room | None:
+        known.append(len(bus.logs))
+        if bus.logs:
+            raise RoomsUnavailable
+        return await find(name)
+
+    rooms.find = find_before  # type: ignore[method-assign]
+
+    answer = await caller.post(URL, json=who)
+
+    assert (answer.status_code, len(bus.logs)) == (201, 1)
+    assert known == [0], "one question, before"
+
+
 async def test_without_configuration_a_typed_503_and_text_all_the_same(client: httpx.AsyncClient, bus: FakeBus) -> None:
     answer = await client.post(URL, json=GUEST)
 

@@ -10,7 +10,7 @@ ENDURANCE = Endurance(takeovers=2, dispatches=3, absent_ms=20_000)
 
 
 @pytest.mark.parametrize(
-    ("attendance", "takeovers", "dispatches", "alone_ms", "verdict"),
+    ("attendance", "deaths", "dispatches", "alone_ms", "verdict"),
     [
         (Attendance.GUEST, 0, 0, 0, Verdict.SEND),
         (Attendance.GUEST, 1, 2, 3_600_000, Verdict.SEND),
@@ -23,8 +23,18 @@ ENDURANCE = Endurance(takeovers=2, dispatches=3, absent_ms=20_000)
         (Attendance.NO_ROOM, 2, 3, 20_000, Verdict.END),
     ],
 )
-def test_verdict(attendance: Attendance, takeovers: int, dispatches: int, alone_ms: int, verdict: Verdict) -> None:
+def test_verdict(attendance: Attendance, deaths: int, dispatches: int, alone_ms: int, verdict: Verdict) -> None:
     given = judge(
-        attendance, takeovers=takeovers, dispatches=dispatches, alone_ms=alone_ms, endurance=ENDURANCE
+        attendance, deaths=deaths, left=False, dispatches=dispatches, alone_ms=alone_ms, endurance=ENDURANCE
+    )  # fmt: skip
+    assert given is verdict
+
+
+@pytest.mark.parametrize(("deaths", "dispatches", "verdict"), [(9, 2, Verdict.SEND), (0, 3, Verdict.GIVE_UP)])
+def test_a_gateway_that_left_on_purpose_did_not_die_over_the_call(
+    deaths: int, dispatches: int, verdict: Verdict
+) -> None:
+    given = judge(
+        Attendance.GUEST, deaths=deaths, left=True, dispatches=dispatches, alone_ms=0, endurance=ENDURANCE
     )  # fmt: skip
     assert given is verdict

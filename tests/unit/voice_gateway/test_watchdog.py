@@ -4,114 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from libs.bus.calls import Overdue
 from libs.contracts.calls import CallTicket
 from libs.contracts.errors import BusUnavailable, UnknownConversation
-from libs.contracts.events import CallEnded, Event
+from libs.contracts.events import CallEnded
 from libs.observability import names
 from services.voice_gateway.domain.takeover import Attendance
-from services.voice_gateway.room_ports import RoomsUnavailable
-from services.voice_gateway.watchdog import Watchdog, WatchdogMetrics, WatchdogSettings
-
-NOW_MS = 1_790_000_000_000
-TICKET = CallTicket(call_id="call-1", property_id="harbour", conversation_id="conv-1", guest="anna")
-
-
-def lost(ticket: CallTicket = TICKET, *, alone_ms: int = 0, dispatches: int = 0, epoch: int = 1) -> Overdue:
-    return Overdue(
-        ticket=ticket, epoch=epoch, token="look-1", alone_ms=alone_ms, answered_ms=61_000, dispatches=dispatches
-    )
-
-
-class Leases:
-    """Implements `CallWatch`: gives what is put in, and remembers what was asked."""
-
-    def __init__(self) -> None:
-        self.given: asyncio.Queue[list[Overdue] | Exception] = asyncio.Queue()
-        self.limits: list[int] = []
-        self.reserved = True
-        self.confirmed: list[str] = []
-        self.forgotten: list[tuple[str, int]] = []
-
-    async def overdue(self, limit: int) -> list[Overdue]:
-        self.limits.append(limit)
-        found = await self.given.get()
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    async def confirm(self, overdue: Overdue) -> bool:
-        self.confirmed.append(overdue.token)
-        return self.reserved
-
-    async def forget(self, ticket: CallTicket, *, epoch: int) -> bool:
-        self.forgotten.append((ticket.call_id, epoch))
-        return True
-
-
-class Rooms:
-    """Implements `RoomService`, without a server."""
-
-    def __init__(self) -> None:
-        self.attendances: dict[str, Attendance] = {}
-        self.reachable = True
-        self.sent: asyncio.Queue[CallTicket] = asyncio.Queue()
-        self.closed: list[str] = []
-        self.hangs: asyncio.Event | None = None
-
-    async def attendance(self, room: str, guest: str) -> Attendance:
-        if self.hangs:
-            await self.hangs.wait()
-        self._need()
-        return self.attendances.get(f"{room}/{guest}", Attendance.NO_ROOM)
-
-    async def send_agent(self, ticket: CallTicket) -> None:
-        self._need()
-        self.sent.put_nowait(ticket)
-
-    async def close(self, room: str) -> None:
-        self._need()
-        self.closed.append(room)
-
-    def _need(self) -> None:
-        if not self.reachable:
-            raise RoomsUnavailable
-
-
-class Log:
-    """Implements `Record`: an event id takes effect once."""
-
-    def __init__(self) -> None:
-        self.events: dict[str, Event] = {}
-        self.context: dict[str, str] = {"call": "call-1"}
-        self.fails: Exception | None = None
-
-    async def append(self, event: Event, context: Mapping[str, str] | None = None) -> int:
-        if self.fails:
-            raise self.fails
-        self.events.setdefault(event.id, event)
-        self.context |= context or {}
-        return len(self.events)
-
-
-class Watch:
-    """A watchdog and all that it knows."""
-
-    def __init__(self) -> None:
-        self.leases, self.rooms, self.log = Leases(), Rooms(), Log()
-        self.registry = CollectorRegistry()
-        settings = WatchdogSettings(look_s=0.001, takeovers=2, dispatches=3, absent_s=20)
-        metrics = WatchdogMetrics(self.registry)
-        self.dog = Watchdog(self.leases, self.rooms, self.log, settings, metrics, now_ms=lambda: NOW_MS)
-
-    def counted(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(name, labels) or 0.0
+from tests.unit.voice_gateway.fake_watch import NOW_MS, TICKET, Watch, lost
 
 
 @pytest.fixture
@@ -139,6 +42,18 @@ async def test_a_guest_whom_nobody_has_answered_yet_is_greeted_and_not_apologise
     assert watch.leases.forgotten == [("call-1", 0)]
 
 
+async def test_a_session_that_nobody_enters_is_no_lost_call(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        await watch.dog.attend(lost(epoch=0))
+    assert watch.leases.forgotten == [("call-1", 0)]
+    assert not caplog.records, "an operator has nothing to look after"
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 0
+    assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="guest-gone") == 0
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    await watch.dog.attend(lost(epoch=0))
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 1, "a guest waits, and nobody answers"
+
+
 async def test_nobody_is_sent_when_the_gateway_came_back_meanwhile(watch: Watch) -> None:
     watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
     watch.leases.reserved = False
@@ -160,6 +75,13 @@ async def test_a_call_whose_room_is_gone_is_ended_as_the_gateway_would_have(watc
     assert watch.leases.forgotten == [("call-1", 3)]
     assert watch.rooms.closed == []
     assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="guest-gone") == 1
+
+
+async def test_the_end_of_a_lost_call_leaves_the_guest_in_the_call_that_they_are_in_by_now(watch: Watch) -> None:
+    watch.log.context["call"] = "call-2"
+    await watch.dog.attend(lost())
+    assert list(watch.log.events) == ["call-1.ended"]
+    assert watch.log.context["call"] == "call-2"
 
 
 async def test_a_guest_who_lost_the_connection_too_may_come_back(watch: Watch) -> None:
@@ -190,6 +112,26 @@ async def test_a_call_that_kills_gateways_is_ended(watch: Watch, poisonous: Over
     assert watch.rooms.closed == ["call-1"]
     assert watch.leases.forgotten == [("call-1", 1)]
     assert watch.counted(names.WATCHDOG_CALLS_ENDED, why="given-up") == 1
+
+
+async def test_a_call_that_is_handed_over_time_and_again_is_no_call_that_kills_gateways(watch: Watch) -> None:
+    """Gateways are replaced one after the other during a long call: nobody has died."""
+    watch.rooms.attendances["call-1/anna"] = Attendance.GUEST
+    ticket = TICKET
+    for epoch in range(1, 8):
+        await watch.dog.attend(lost(ticket, epoch=epoch, left=True))
+        ticket = watch.rooms.sent.get_nowait()
+    assert (ticket.takeover, ticket.handovers) == (7, 7)
+    assert watch.counted(names.WATCHDOG_LEASES_LOST) == 0
+    for epoch in range(8, 10):
+        await watch.dog.attend(lost(ticket, epoch=epoch))
+        ticket = watch.rooms.sent.get_nowait()
+    assert (ticket.takeover, ticket.handovers) == (9, 7)
+    await watch.dog.attend(lost(ticket, epoch=10, left=True))
+    assert watch.rooms.sent.get_nowait().handovers == 8, "two have died, and may"
+    await watch.dog.attend(lost(ticket, epoch=10))
+    assert watch.rooms.sent.empty()
+    assert watch.rooms.closed == ["call-1"]
 
 
 async def test_nothing_is_forgotten_while_livekit_does_not_answer(watch: Watch) -> None:
