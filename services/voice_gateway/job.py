@@ -66,7 +66,9 @@ async def entry(ctx: JobContext) -> None:
     try:
         ticket = ticket_of(ctx.job.room.name, ctx.job.metadata or ctx.job.room.metadata)
         ctx.log_context_fields = {"call_id": ticket.call_id}
-        await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+        # All, as the server does it: what is subscribed by hand is not when LiveKit comes back after a restart, and the
+        # concierge is deaf. Guests may publish a microphone and nothing else.
+        await ctx.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_ALL)
         guest = await _guest(ctx, ticket, prepared.call.guest_wait_s)
         call = await _take(stack, ctx, prepared, ticket, guest)
     except Exception as error:  # the SDK raises bare ones; whatever it was, a watchdog tries again
