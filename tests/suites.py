@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,12 @@ class Suites:
         for item in items:
             self.counts[self.suite_of(item.path)]["deselected"] += 1
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Each process has seen the same tests: the last one's count stands."""
+        for suite, left_out in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+            self.counts[suite]["deselected"] = left_out
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         suite = self.suite_of(self._tests.parent / report.nodeid.partition("::")[0])
         if not suite:
@@ -118,6 +125,9 @@ class Suites:
         if fails:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         yield
+        if (told := getattr(session.config, "workeroutput", None)) is not None:
+            # One of several processes (pytest-xdist): outcomes are passed on as they come, this is not.
+            told["left_out"] = {suite: count["deselected"] for suite, count in self.counts.items()}
         terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         if terminal is None or session.config.option.collectonly:
             return

@@ -69,7 +69,8 @@ SERVICES: tuple[Service, ...] = (
         port=8082,
         env={"BOTEL_VOICE_PORT": "{port}"},
         ends=GATEWAYS_END,
-        grace_s=30.0,
+        # It drains for 20 s, and then its jobs leave their calls.
+        grace_s=40.0,
     ),
     Service(
         name="text_gateway",

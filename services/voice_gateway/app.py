@@ -74,7 +74,10 @@ async def run(
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
             watchdog = await _watchdog(stack, rooms, bus, registry)
-            side.append(asyncio.create_task(watchdog.run(), name="watchdog"))
+            watching = asyncio.create_task(watchdog.run(), name="watchdog")
+            # Before the calls are left: those are for the watchdogs of others. And before its connection is closed.
+            stack.push_async_callback(_end, [watching])
+            side.append(watching)
         runner = await _serve(gateway, door, health)
         stack.push_async_callback(runner.cleanup)
         settle()
@@ -83,6 +86,7 @@ async def run(
         for task in done:
             task.result()
         health.drain()
+        await _end([task for task in side if task.get_name() == "watchdog"])
         _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
         await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
 

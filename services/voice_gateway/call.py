@@ -72,8 +72,12 @@ class VoiceCall:
         self.ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         """Done when the call cannot go on or has ended."""
 
-    async def start(self, greeting: str = "") -> None:
-        """Begin to listen, and say the greeting if there is one."""
+    async def start(self, greeting: str = "", *, pick_up_s: float = 0.0) -> None:
+        """Begin to listen, and say the greeting if there is one.
+
+        `pick_up_s`: this call was another gateway's. What that has left unanswered is answered from the beginning, if
+        it was asked so many seconds ago at most: older answers would only confuse.
+        """
         self._started_at = self._turns.clock()
         for name, handler in (
             ("user_input_transcribed", self._on_transcript),
@@ -88,19 +92,28 @@ class VoiceCall:
             self._session.on(name, handler)  # type: ignore[arg-type]
         await self._line.start(self._session, self._agent, self._playout, self._caption)
         self._background.add("call started", self._link.call_started(self.call_id))
-        self._control.start()
         self._elsewhere = asyncio.create_task(self._follow(), name=f"elsewhere {self.call_id}")
         self._watch(
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
         )
         if greeting:
             self._session.say(greeting, add_to_chat_ctx=False)
+        if pick_up_s:
+            await self._pick_up(pick_up_s)
+        # Behind that: a hang-up that the other has left is done when the answer that promised it was heard.
+        self._control.start()
 
-    async def pick_up(self, within_s: float) -> None:
-        """Answer what another gateway left unanswered in this call, from the beginning; nothing when that is not known.
+    def hush(self) -> None:
+        """Nobody hears what is being said: stop it, so that it does not count as heard."""
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            self._session.interrupt(force=True)
 
-        An answer begun more than `within_s` ago would only confuse.
-        """
+    def excuse(self, text: str) -> None:
+        """Say something that is no answer, behind what is being said."""
+        with contextlib.suppress(RuntimeError):
+            self._session.say(text, add_to_chat_ctx=False)
+
+    async def _pick_up(self, within_s: float) -> None:
         try:
             left = await self._link.unheard(int(within_s * 1000))
         except BotelError as error:
@@ -256,7 +269,8 @@ class VoiceCall:
         self._watch(events.Trouble(part=part, error=kind, fatal=fatal and part != "llm"))
 
     def _on_close(self, event: lk.CloseEvent) -> None:
-        self.end(EndReason.ERROR if event.error else EndReason.CONCIERGE)
+        # Whoever else closes a session is a process that is about to end.
+        self.end(EndReason.ERROR if event.error else EndReason.SHUTDOWN)
 
     async def _follow(self) -> None:
         """Tell what happens in the conversation beside this call; nothing of it is spoken and nothing is cut."""

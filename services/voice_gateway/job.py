@@ -21,12 +21,12 @@ from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
 from libs.contracts.calls import CallTicket, decode_ticket
-from libs.contracts.errors import BotelError
 from libs.process import settle
 from services.voice_gateway import events
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.call import VoiceCall
-from services.voice_gateway.ports import CallerIdentity
+from services.voice_gateway.domain.manners import BACK_AGAIN
+from services.voice_gateway.ports import CallerIdentity, EndReason
 from services.voice_gateway.presence import Presence
 from services.voice_gateway.room_call import RoomCall
 from services.voice_gateway.room_chat import RoomChat
@@ -66,9 +66,10 @@ async def entry(ctx: JobContext) -> None:
         await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         guest = await _guest(ctx, ticket, prepared.call.guest_wait_s)
         call = await _take(stack, ctx, prepared, ticket, guest)
-    except (BotelError, TimeoutError, RuntimeError) as error:
+    except Exception as error:  # the SDK raises bare ones; whatever it was, a watchdog tries again
         await stack.aclose()
         _log.warning("call not taken", extra={"reason": getattr(error, "code", type(error).__name__)})
+        _log.debug("call not taken here", exc_info=True)
         ctx.shutdown("not taken")
         return
     serving = asyncio.create_task(_serve(stack, ctx, call), name="serve")
@@ -81,9 +82,11 @@ async def entry(ctx: JobContext) -> None:
 
 
 async def _serve(stack: contextlib.AsyncExitStack, ctx: JobContext, call: RoomCall) -> None:
-    async with stack:
-        await call.serve()
-    ctx.shutdown("served")
+    try:
+        async with stack:
+            await call.serve()
+    finally:
+        ctx.shutdown("served")
 
 
 async def _guest(ctx: JobContext, ticket: CallTicket, wait_s: float) -> rtc.RemoteParticipant:
@@ -113,17 +116,26 @@ async def _take(
         guest=guest.identity,
         takeover=ticket.takeover,
     )
+    stack.push_async_callback(link.close)
     lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
     speech = prepared.speech.speech(ticket.property_id)
+    stack.push_async_callback(speech.close)
     line = RoomLine(ctx.room, guest.identity)
     switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
     call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched, switchboard)
+    stack.push_async_callback(call.close, EndReason.ERROR, over=False)
     presence = Presence(
-        guest.identity, after_hang_up_s=prepared.call.after_hang_up_s, after_loss_s=prepared.call.after_loss_s
+        guest.identity,
+        after_hang_up_s=prepared.call.after_hang_up_s,
+        after_loss_s=prepared.call.after_loss_s,
+        on_left=call.hush,
+        on_back=lambda: call.excuse(BACK_AGAIN),
     )
     presence.watch(ctx.room)
+    stack.callback(presence.close)
     chat = RoomChat(ctx.room, guest.identity, link)
-    room_call = RoomCall(ticket, call, chat, presence, switchboard, lease, prepared.call)
+    stack.push_async_callback(chat.close)
+    room_call = RoomCall(ticket, call, chat, presence, switchboard, lease, line.broken, prepared.call)
     await room_call.start()
     _log.info("call taken", extra={"conversation_id": link.conversation_id, "takeover": ticket.takeover})
     return room_call

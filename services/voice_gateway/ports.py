@@ -91,6 +91,8 @@ class EndReason(enum.StrEnum):
     CONCIERGE = "concierge-hung-up"
     ERROR = "error"
     SHUTDOWN = "shutdown"
+    ROOM_CLOSED = "room-finished"
+    """By LiveKit or by an operator; its webhook says the same."""
     SILENCE = "guest-silent"
     TRANSFERRED = "transferred"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable
 
+import aiohttp
 from google.protobuf.duration_pb2 import Duration
 from livekit import api, rtc
 
@@ -35,8 +35,11 @@ class RoomSwitchboard:
 
     async def close_room(self) -> None:
         """End the call for everybody in the room; safe twice."""
-        with contextlib.suppress(api.TwirpError):  # it is gone already
+        try:
             await self._livekit.room.delete_room(api.DeleteRoomRequest(room=self._room.name))
+        except (api.TwirpError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            # Gone already, or closed by LiveKit when the guest has left.
+            _log.info("room not closed", extra={"error": type(error).__name__})
 
     async def transfer(self, to: str) -> None:
         """See `ports.Switchboard.transfer`. A SIP caller is referred; to a guest on the web, staff is called in."""
@@ -46,7 +49,7 @@ class RoomSwitchboard:
         except (api.TwirpError, api.SipCallError) as error:
             _log.warning("a transfer failed", extra={"error": type(error).__name__, "by_sip": by_sip})
             raise TransferFailed(type(error).__name__) from error
-        except (OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise TransferFailed("LiveKit cannot be reached") from error
 
     async def _refer(self, to: str) -> None:

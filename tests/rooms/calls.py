@@ -23,6 +23,7 @@ from deploy.local.redis_server import find_redis
 from deploy.local.rooms import with_livekit
 from deploy.local.services import SERVICES
 from deploy.local.stack import Stack
+from tests.eventually import eventually
 
 KEY = "dev-rooms"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -114,6 +115,22 @@ async def events(stack: Stack, conversation_id: str) -> list[dict[str, Any]]:
         assert response.status == 200, body
         found: list[dict[str, Any]] = body["events"]
         return found
+
+
+async def kill_busy_brain(stack: Stack) -> None:
+    """`kill -9` the brain that answers just now."""
+    async with aiohttp.ClientSession() as http:
+
+        async def busy() -> str:
+            for row in stack.rows():
+                if row.name.startswith("brain-"):
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with http.get(f"http://127.0.0.1:{row.port}/metrics") as response:
+                            if "botel_turns_in_flight 1.0" in await response.text():
+                                return row.name
+            return ""
+
+        stack.process(await eventually(busy, within_s=SOON_S)).signal(signal.SIGKILL)
 
 
 def kill_job(stack: Stack, call_id: str) -> None:

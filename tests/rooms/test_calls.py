@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from deploy.local.stack import Stack
 from services.voice_gateway.domain.manners import BACK_AGAIN
 from services.voice_gateway.domain.wording import words_of
 from tests.eventually import eventually
-from tests.rooms.calls import Call, events, kill_job, messages, room_stack
+from tests.rooms.calls import Call, events, kill_busy_brain, kill_job, messages, room_stack
 from tests.servers.livekit import need_livekit
 
 BREAKFAST = "what time is breakfast served on monday"
@@ -77,8 +76,7 @@ async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
         await call.guest.speech()
         await call.say(TOUR)
         await call.until_said("Let me take you")
-        for name in ("brain-1", "brain-2"):  # whichever it is: the other one is started again, too
-            stack.process(name).signal(signal.SIGKILL)
+        await kill_busy_brain(stack)
         at_kill = len(call.concierge().split())
         await call.guest.until(
             lambda: len(call.concierge().split()) > at_kill + 40, timeout_s=60, why="no more words after the kill"

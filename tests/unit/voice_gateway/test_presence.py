@@ -19,18 +19,28 @@ class Someone:
     disconnect_reason: rtc.DisconnectReason.ValueType | None = rtc.DisconnectReason.CLIENT_INITIATED
 
 
-def presence(*, after_hang_up_s: float = NEVER_S, after_loss_s: float = NEVER_S) -> Presence:
-    return Presence("guest", after_hang_up_s=after_hang_up_s, after_loss_s=after_loss_s)
+class Seen(Presence):
+    """Keeps what it tells."""
+
+    def __init__(self, *, after_hang_up_s: float = NEVER_S, after_loss_s: float = NEVER_S) -> None:
+        self.told: list[str] = []
+        super().__init__(
+            "guest",
+            after_hang_up_s=after_hang_up_s,
+            after_loss_s=after_loss_s,
+            on_left=lambda: self.told.append("left"),
+            on_back=lambda: self.told.append("back"),
+        )
 
 
 async def test_a_guest_who_hangs_up_is_gone() -> None:
-    seen = presence(after_hang_up_s=0)
+    seen = Seen(after_hang_up_s=0)
     seen.left(Someone())
     assert await asyncio.wait_for(seen.gone, 30) is EndReason.GUEST
 
 
 async def test_a_lost_connection_is_given_longer_than_a_hang_up() -> None:
-    seen = presence(after_loss_s=0)
+    seen = Seen(after_loss_s=0)
     seen.left(Someone())
     await asyncio.sleep(0)
     assert not seen.gone.done()
@@ -39,27 +49,35 @@ async def test_a_lost_connection_is_given_longer_than_a_hang_up() -> None:
 
 
 async def test_who_comes_back_goes_on() -> None:
-    seen = presence(after_hang_up_s=0)
+    seen = Seen(after_hang_up_s=0)
     seen.left(Someone())
-    assert seen.away
+    assert seen.told == ["left"]
     seen.came(Someone())
     marker = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(0.01, marker.set_result, None)
     await marker
     assert not seen.gone.done()
-    assert not seen.away
+    assert seen.told == ["left", "back"]
 
 
 async def test_others_may_come_and_go() -> None:
-    seen = presence(after_hang_up_s=0, after_loss_s=0)
+    seen = Seen(after_hang_up_s=0, after_loss_s=0)
     seen.left(Someone("a friend"))
-    assert not seen.away
+    assert seen.told == []
     seen.left(Someone())
     seen.came(Someone("a friend"))
     assert await asyncio.wait_for(seen.gone, 30) is EndReason.GUEST
 
 
 async def test_a_guest_who_is_not_in_the_room_at_the_beginning_is_waited_for() -> None:
-    seen = presence(after_loss_s=0)
+    seen = Seen(after_loss_s=0)
     seen.watch(rtc.Room())
     assert await asyncio.wait_for(seen.gone, 30) is EndReason.GUEST
+
+
+async def test_a_room_that_is_closed_ends_the_call_and_a_removal_does_not() -> None:
+    seen = Seen()
+    seen.closed(rtc.DisconnectReason.PARTICIPANT_REMOVED)
+    assert not seen.gone.done(), "another gateway goes on"
+    seen.closed(rtc.DisconnectReason.ROOM_DELETED)
+    assert seen.gone.result() is EndReason.ROOM_CLOSED
