@@ -19,6 +19,7 @@ def range_text(spread: Spread, digits: int = 2) -> str:
 def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     lines = [list(head), *map(list, rows)]
+    assert all(len(line) == len(head) for line in lines), "a row has as many columns as the head"
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     padded = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"

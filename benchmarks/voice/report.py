@@ -106,7 +106,8 @@ _CUT_HEAD = (
     "p95",
     "generation stopped p50",
     "p95",
-    "not stopped in time",
+    "not stopped",
+    "misheard",
 )
 
 
