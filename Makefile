@@ -16,7 +16,7 @@ N ?= 2
 BRAINS ?= 2
 MODEL ?=
 S ?=
-T ?= tests/unit tests/bus tests/integration tests/e2e tests/rooms tests/chaos
+T ?= tests/unit tests/bus tests/integration tests/e2e tests/chaos
 # Processes that share the tests: one when only some are asked for, so that output and debuggers stay usable.
 JOBS ?= $(if $(filter command environment,$(origin T)),0,2)
 BREAK ?=
@@ -80,7 +80,7 @@ test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; $(RUN) -m pytest -m long "$$@"
 
 test-rooms: $(SETUP) ## Calls in rooms of a real LiveKit server (make livekit-server)
-	$(RUN) -m pytest tests/rooms
+	$(RUN) -m pytest --numprocesses $(JOBS) --dist loadfile tests/rooms
 
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants

@@ -21,7 +21,7 @@ SUITES = {
     "bus": "the turn protocol on a real Redis",
     "integration": "one service and its parts",
     "e2e": "the whole stack, audio included",
-    "rooms": "calls in rooms of a real LiveKit server",
+    "rooms": "calls in rooms of a real LiveKit server: make test-rooms",
     "chaos": "faults",
 }
 ALLOWED_SKIPS = (

@@ -81,7 +81,7 @@ async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
         await kill_busy_brain(stack)
         at_kill = len(call.concierge().split())
         await call.guest.until(
-            lambda: len(call.concierge().split()) > at_kill + 40, timeout_s=60, why="no more words after the kill"
+            lambda: len(call.concierge().split()) > at_kill + 15, timeout_s=60, why="no more words after the kill"
         )
         assert call.concierge().count("Let me take you") == 1
 
