@@ -91,6 +91,8 @@ class CallQuality(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     mean_confidence: float = 0.0
     """Of the recognised words, 0 to 1; 0 when the recogniser does not tell."""
     turns: int = 0
+    packets: int = 0
+    """Of the guest's audio, that came; 0 on a line that does not tell."""
     packet_loss: float = 0.0
     """Share of the guest's audio packets that never came, 0 to 1; 0 on a line that does not tell."""
     jitter_ms: float = 0.0

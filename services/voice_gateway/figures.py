@@ -24,6 +24,7 @@ class Figures:
             false_interruptions=self.false_interruptions,
             mean_confidence=round(mean, 3),
             turns=self.turns,
+            packets=line.packets,
             packet_loss=line.packet_loss,
             jitter_ms=line.jitter_ms,
         )

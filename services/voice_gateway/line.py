@@ -19,6 +19,8 @@ WordsHook = Callable[[str], None]
 class LineQuality(msgspec.Struct, frozen=True, kw_only=True):
     """How the guest's side came through."""
 
+    packets: int = 0
+    """That came."""
     packet_loss: float = 0.0
     """Share of packets that never came, 0 to 1."""
     jitter_ms: float = 0.0

@@ -141,6 +141,7 @@ class RoomLine:
             jitter = max(jitter, one.inbound_rtp.received.jitter * 1000)
         if lost + received:
             self._quality = LineQuality(
+                packets=received,
                 packet_loss=round(lost / (lost + received), 4),
                 jitter_ms=round(max(jitter, self._quality.jitter_ms), 1),
             )

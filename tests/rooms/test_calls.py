@@ -74,8 +74,8 @@ async def test_a_call_from_the_greeting_to_the_history(stack: Stack) -> None:
     [ended] = [event for event in await events(stack, conversation) if event["type"] == "call.ended"]
     assert ended["reason"] == "guest-left"
     assert (ended["quality"]["turns"], ended["quality"]["interruptions"]) == (3, 1)
-    # Zeros are left out: without a jitter no figures of the line have come.
-    assert ended["quality"]["jitter_ms"] > 0
+    # The figures of the line have come; jitter may well be none on loopback.
+    assert ended["quality"]["packets"] > 100
     assert 0 <= ended["quality"].get("packet_loss", 0) < 0.2
 
 
