@@ -23,6 +23,7 @@ from services.voice_gateway.ports import CallerIdentity, HeardReport
 from tests.integration.voice_gateway.test_bus_link import GUEST, brain, staged, turn
 
 MINUTE_MS = 60_000
+UNKNOWN = "not known to be heard"
 
 
 def said(turn_id: str, channel: Channel = Channel.VOICE, time_ms: int = 1_000) -> MessageReceived:
@@ -71,23 +72,23 @@ def into(link: BusLink) -> CallerIdentity:
 
 
 @pytest.mark.parametrize(
-    ("events", "unheard"),
+    ("events", "unheard", "why"),
     [
-        ([], ""),
-        ([said("t1")], "t1"),
-        ([said("t1"), generated("t1")], "t1"),
-        ([said("t1"), generated("t1"), heard("t1")], ""),
-        ([said("t1"), generated("t1"), msgspec.structs.replace(heard("t1"), complete=False)], "t1"),
-        ([said("t1"), generated("t1", ReplyStatus.CANCELLED)], ""),
-        ([said("t1"), generated("t1", ReplyStatus.DEAD)], ""),
-        ([said("t1"), said("t2", Channel.TEXT)], ""),
-        ([said("t1"), generated("t1"), heard("t1"), said("t2")], "t2"),
-        ([said("t1", time_ms=-2 * MINUTE_MS)], ""),
+        ([], "", "nothing asked"),
+        ([said("t1")], "t1", UNKNOWN),
+        ([said("t1"), generated("t1")], "t1", UNKNOWN),
+        ([said("t1"), generated("t1"), heard("t1")], "", "heard"),
+        ([said("t1"), generated("t1"), msgspec.structs.replace(heard("t1"), complete=False)], "t1", UNKNOWN),
+        ([said("t1"), generated("t1", ReplyStatus.CANCELLED)], "", "reply cancelled"),
+        ([said("t1"), generated("t1", ReplyStatus.DEAD)], "", "reply dead"),
+        ([said("t1"), said("t2", Channel.TEXT)], "", "written"),
+        ([said("t1"), generated("t1"), heard("t1"), said("t2")], "t2", UNKNOWN),
+        ([said("t1", time_ms=-2 * MINUTE_MS)], "", "too old"),
     ],
 )
-def test_what_counts_as_unheard(events: list[AnyEvent], unheard: str) -> None:
+def test_what_counts_as_unheard(events: list[AnyEvent], unheard: str, why: str) -> None:
     found = unheard_in(events, now_ms=2_000, within_ms=MINUTE_MS)
-    assert (found.turn_id if found else "") == unheard
+    assert (found.turn.turn_id if found.turn else "", found.why) == (unheard, why)
 
 
 async def test_an_answer_still_being_written_is_heard_whole_by_who_takes_over(redis_url: str) -> None:
