@@ -68,6 +68,8 @@ class VoiceCall:
         self._elsewhere: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._started_at = 0.0
+        self._greetings = 0
+        """Segments that are played before any answer is."""
         self._playback = Playback(self._turns)
         self._figures = Figures()
         self._silence = Silence(self._session, settings.silences, expected=lambda: self._control.silent, end=self.end)
@@ -99,6 +101,7 @@ class VoiceCall:
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
         )
         if greeting:
+            self._greetings = 1
             self._session.say(greeting, add_to_chat_ctx=False)
         if pick_up_s:
             await self._pick_up(pick_up_s)
@@ -187,7 +190,8 @@ class VoiceCall:
         self._watch(events.Ended(reason=reason, duration_ms=duration, quality=quality))
 
     def _asked(self, exchange: Exchange) -> None:
-        exchange.segments_at_ask = self._playback.segments
+        # Of a call taken over, the answer is asked for before the apology is heard.
+        exchange.segments_at_ask = max(self._playback.segments, self._greetings)
         self._spoken.asked(exchange.turn_id)
         self._figures.asked(exchange.confidence)
         self._watch(

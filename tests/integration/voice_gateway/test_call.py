@@ -99,6 +99,19 @@ async def test_an_answer_that_ends_with_the_process_is_cancelled_only_with_the_c
     assert [what for what, turn_id in brain.journal if turn_id == turn] == ["ask", "heard", *then]
 
 
+async def test_the_apology_before_an_answer_begun_again_is_no_part_of_it(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply("Breakfast is served from seven.", first_s=0.0, every_s=0.0))
+    brain.left = ("turn-1", QUESTION)
+    call = TestCall(espeak, speech, brain, SETTINGS)
+    try:
+        await call.call.start("I'm sorry, we were cut off.", pick_up_s=60)
+        heard = await call.until(events.Heard)
+    finally:
+        await call.call.close(EndReason.GUEST)
+    assert (heard.turn_id, heard.complete) == ("turn-1", True)
+    assert heard.heard_ms == pytest.approx(played_ms(call.told, {2}), abs=2)
+
+
 async def test_a_filler_bridges_a_slow_brain_and_is_not_history(espeak: Espeak, speech: Speech) -> None:
     brain = ScriptedBrain(reply("The pool opens at seven.", first_s=2.2, every_s=0.0))
     async with TestCall(espeak, speech, brain, SETTINGS) as call:
