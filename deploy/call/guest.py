@@ -151,7 +151,7 @@ class RoomGuest:
         deadline = time.monotonic() + timeout_s
         while not (value := condition()):
             if time.monotonic() > deadline:
-                tail = [f"{text.sender}: {text.text}" for text in self.texts[-4:]]
+                tail = [f"{text.sender}: {text.text}" for text in self.texts if text.final][-4:]
                 raise CallFailed(f"{why}: not within {timeout_s:g} s; dropped: {self.drops}; last texts: {tail}")
             self._news.clear()
             with contextlib.suppress(TimeoutError):
@@ -216,11 +216,16 @@ class RoomGuest:
         try:
             async for part in reader:
                 written += part
+                if topic == TRANSCRIPTION:  # it comes as it is spoken, and is over when the speech is
+                    self._note(reader, topic, sender, written, final=False)
         except rtc.StreamError:
             whole = False
-        attributes = reader.info.attributes or {}
-        final = whole and attributes.get(_FINAL, "true") == "true"
-        text = Text(topic, sender, written, final, attributes.get(_SEGMENT, ""), self._clock())
+        final = whole and (reader.info.attributes or {}).get(_FINAL, "true") == "true"
+        self._note(reader, topic, sender, written, final=final)
+
+    def _note(self, reader: rtc.TextStreamReader, topic: str, sender: str, written: str, *, final: bool) -> None:
+        segment = (reader.info.attributes or {}).get(_SEGMENT, "")
+        text = Text(topic, sender, written, final, segment, self._clock())
         self.texts.append(text)
         self._on_text(text)
         self._news.set()

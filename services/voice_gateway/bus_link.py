@@ -40,7 +40,7 @@ from libs.contracts.limits import MAX_MESSAGE_BYTES
 from services.voice_gateway.bus_commands import Commands
 from services.voice_gateway.bus_following import Following
 from services.voice_gateway.bus_records import Records
-from services.voice_gateway.bus_unheard import LOOK_BACK, answer_to, unheard_in
+from services.voice_gateway.bus_unheard import answer_to, look_back
 from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
 
 T = TypeVar("T")
@@ -159,9 +159,14 @@ class BusLink:
 
     async def unheard(self, within_ms: int) -> tuple[str, str] | None:
         """See `ports.BrainLink.unheard`."""
-        after = max(0, self._before - LOOK_BACK)
-        before = await self._conversations.read(self._property, self._conversation, after=after)
-        left = unheard_in(before.events, now_ms=self._now_ms(), within_ms=within_ms)
+        left = await look_back(
+            self._conversations,
+            self._property,
+            self._conversation,
+            before=self._before,
+            now_ms=self._now_ms(),
+            within_ms=within_ms,
+        )
         if left is None:
             return None
         self._left[left.turn_id] = left

@@ -39,9 +39,10 @@ class Records:
         return MessageReceived(**about, text=text)
 
     def heard(self, report: HeardReport, *, again: bool = False) -> ReplyHeard:
-        """`again`: of an answer begun anew, of which another gateway may have reported a part."""
+        """`again`: of an answer begun anew, of which other gateways may have reported a part each."""
+        event_id = f"{report.turn_id}.heard{f'-{self._gateway}' if again else ''}"
         return ReplyHeard(
-            **self._about(f"{report.turn_id}.{'heard-again' if again else 'heard'}", Author.SYSTEM, report.turn_id),
+            **self._about(event_id, Author.SYSTEM, report.turn_id),
             text=report.text,
             complete=report.complete,
             heard_ms=report.heard_ms,

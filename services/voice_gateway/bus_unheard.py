@@ -6,7 +6,10 @@ Whoever takes the call over gives the answer from its beginning: the guest has h
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
 
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
@@ -14,24 +17,56 @@ from libs.bus.pieces import Piece
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import AnyEvent, Author, Channel, MessageReceived, ReplyGenerated, ReplyHeard, ReplyStatus
 
+_log = logging.getLogger(__name__)
 LOOK_BACK = 200
 """Events before the take-over among which the question is looked for."""
 
 
-def unheard_in(events: Sequence[AnyEvent], *, now_ms: int, within_ms: int) -> MessageReceived | None:
+class Found(msgspec.Struct, frozen=True):
+    """What is known of the guest's last word. `turn`: to be answered from the beginning; `why`, or why not."""
+
+    turn: MessageReceived | None
+    turn_id: str
+    why: str
+
+
+def unheard_in(events: Sequence[AnyEvent], *, now_ms: int, within_ms: int) -> Found:
     """The guest's last word, if it was spoken, not long ago, and nobody knows what was heard of the answer."""
     messages = [event for event in events if isinstance(event, MessageReceived) and event.author is Author.GUEST]
-    last = messages[-1] if messages else None
-    if last is None or last.channel is not Channel.VOICE or now_ms - last.time_ms > within_ms:
-        return None
+    if not messages:
+        return Found(None, "", "nothing asked")
+    last = messages[-1]
+    why = _settled(last, events) or ("too old" if now_ms - last.time_ms > within_ms else "")
+    return Found(None, last.turn_id, why) if why else Found(last, last.turn_id, "not known to be heard")
+
+
+def _settled(last: MessageReceived, events: Sequence[AnyEvent]) -> str:
+    """Why nobody waits for an answer to this; '' when somebody may."""
+    if last.channel is not Channel.VOICE:
+        return "written"
     for event in events:
+        if event.turn_id != last.turn_id:
+            continue
         # An answer that was cut, and nobody spoke since: the gateway cut it when it left.
-        told = (isinstance(event, ReplyHeard) and event.complete) or (
-            isinstance(event, ReplyGenerated) and event.status is not ReplyStatus.FINISHED
-        )
-        if told and event.turn_id == last.turn_id:
-            return None
-    return last
+        if isinstance(event, ReplyHeard) and event.complete:
+            return "heard"
+        if isinstance(event, ReplyGenerated) and event.status is not ReplyStatus.FINISHED:
+            return f"reply {event.status}"
+    return ""
+
+
+async def look_back(
+    conversations: Conversations, property_id: str, conversation_id: str, *, before: int, now_ms: int, within_ms: int
+) -> MessageReceived | None:
+    """The question to answer from its beginning, if there is one, and a line in the log that says what was decided.
+
+    `before`: the last event of which the gateway before could have known.
+    """
+    read = await conversations.read(property_id, conversation_id, after=max(0, before - LOOK_BACK))
+    found = unheard_in(read.events, now_ms=now_ms, within_ms=within_ms)
+    told = {"conversation_id": conversation_id, "turn_id": found.turn_id, "why": found.why}
+    _log.info("answer begun again" if found.turn else "no answer begun again", extra=told)
+    return found.turn
 
 
 async def answer_to(

@@ -60,12 +60,16 @@ class VoiceCall:
         self._spoken = Spoken()
         self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
-        brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
-        self._session = session_of(brain, speech, settings)
+        self._brain = RemoteBrain(link, self._turns, patience, self._background, self._asked, self._leaves)
+        self._session = session_of(self._brain, speech, settings)
+        self._over: bool | None = None
+        """Whether this gateway's end is the call's; None while it is not known."""
         self._speech = speech
         self._elsewhere: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._started_at = 0.0
+        self._greetings = 0
+        """Segments that are played before any answer is."""
         self._playback = Playback(self._turns)
         self._figures = Figures()
         self._silence = Silence(self._session, settings.silences, expected=lambda: self._control.silent, end=self.end)
@@ -97,6 +101,7 @@ class VoiceCall:
             events.Ready(conversation_id=self._link.conversation_id, call_id=self.call_id, sample_rate=SAMPLE_RATE)
         )
         if greeting:
+            self._greetings = 1
             self._session.say(greeting, add_to_chat_ctx=False)
         if pick_up_s:
             await self._pick_up(pick_up_s)
@@ -107,6 +112,15 @@ class VoiceCall:
         """Nobody hears what is being said: stop it, so that it does not count as heard."""
         with contextlib.suppress(RuntimeError):  # the session is closing
             self._session.interrupt(force=True)
+
+    def hand_over(self) -> None:
+        """The call goes on elsewhere: stop, and leave the answer to whoever begins it again; `close` comes next."""
+        self._over = False
+        self.hush()
+
+    def _leaves(self) -> bool:
+        """See `RemoteBrain`. LiveKit closes a session when it ends the process, before anybody here knows why."""
+        return self._session.closing if self._over is None else not self._over
 
     def excuse(self, text: str) -> None:
         """Say something that is no answer, behind what is being said."""
@@ -148,6 +162,7 @@ class VoiceCall:
         """
         self.end(reason)
         if self._closing is None:
+            self._over = over
             self._closing = asyncio.create_task(self._close(over), name=f"close {self.call_id}")
         await asyncio.shield(self._closing)
 
@@ -157,6 +172,8 @@ class VoiceCall:
             self._elsewhere.cancel()
             await asyncio.gather(self._elsewhere, return_exceptions=True)
         await self._session.aclose()
+        for turn_id in self._brain.kept if over else ():
+            self._background.add("cancel", self._link.cancel(turn_id))
         for exchange in self._turns.open():
             self._settle(exchange, spoken="", interrupted=True)
         await self._line.close()
@@ -173,7 +190,8 @@ class VoiceCall:
         self._watch(events.Ended(reason=reason, duration_ms=duration, quality=quality))
 
     def _asked(self, exchange: Exchange) -> None:
-        exchange.segments_at_ask = self._playback.segments
+        # Of a call taken over, the answer is asked for before the apology is heard.
+        exchange.segments_at_ask = max(self._playback.segments, self._greetings)
         self._spoken.asked(exchange.turn_id)
         self._figures.asked(exchange.confidence)
         self._watch(

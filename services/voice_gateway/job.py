@@ -72,12 +72,14 @@ async def entry(ctx: JobContext) -> None:
         guest = await _guest(ctx, ticket, prepared.call.guest_wait_s)
         call = await _take(stack, ctx, prepared, ticket, guest)
     except Exception as error:  # the SDK raises bare ones; whatever it was, a watchdog tries again
-        await stack.aclose()
         _log.warning("call not taken", extra={"reason": getattr(error, "code", type(error).__name__)})
-        if isinstance(error, CallOver):  # somebody came back with what had let them in before: they need a new session
-            await ctx.delete_room()
         _log.debug("call not taken here", exc_info=True)
-        ctx.shutdown("not taken")
+        try:
+            await stack.aclose()
+            if isinstance(error, CallOver):  # somebody came back with what had let them in: they need a new session
+                await ctx.delete_room()
+        finally:
+            ctx.shutdown("not taken")  # or it stays in the room, silent, and keeps a process busy
         return
     serving = asyncio.create_task(_serve(stack, ctx, call), name="serve")
 

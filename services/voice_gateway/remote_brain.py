@@ -33,10 +33,14 @@ class RemoteBrain(llm.LLM[str]):
         patience: Patience,
         background: Background,
         on_asked: Callable[[Exchange], None],
+        leaves: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`leaves`: this gateway stops to speak, and another may go on with the call and its answer."""
         super().__init__()
         self.link, self.turns, self.patience, self.background = link, turns, patience, background
-        self.on_asked = on_asked
+        self.on_asked, self._leaves = on_asked, leaves
+        self.kept: list[str] = []
+        """Turns that were broken off so and not cancelled: who knows that the call is over cancels them."""
 
     @property
     def model(self) -> str:
@@ -57,6 +61,14 @@ class RemoteBrain(llm.LLM[str]):
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> llm.LLMStream:
         return _Reply(self, chat_ctx, tools or [], APIConnectOptions(max_retry=0, timeout=conn_options.timeout))
+
+    def broken_off(self, turn_id: str) -> None:
+        """An answer ends here before its end."""
+        if self._leaves():
+            self.kept.append(turn_id)
+        else:
+            # Not in the caller's task: it may be the one that is being cancelled.
+            self.background.add("cancel", self.link.cancel(turn_id))
 
 
 class _Reply(llm.LLMStream):
@@ -83,8 +95,7 @@ class _Reply(llm.LLMStream):
             raise APIError(f"{error.code}: {error.detail}", retryable=False) from error
         finally:
             if not ended:
-                # Not in this task: it may be the one that is being cancelled.
-                self._brain.background.add("cancel", self._brain.link.cancel(exchange.turn_id))
+                self._brain.broken_off(exchange.turn_id)
 
     async def _stream(self, exchange: Exchange) -> None:
         patience = self._brain.patience

@@ -88,10 +88,11 @@ class RoomCall:
         _log.info("call over" if not stays else "call left", extra={"call_id": self._ticket.call_id, "reason": reason})
         self._presence.close()
         await self._chat.close()
+        if stays:
+            self._call.hand_over()
         closing = asyncio.ensure_future(self._call.close(reason, over=not stays))
         if stays:
             # The guest is not to wait for reports: whoever is sent now apologises, and knows what was heard if it can.
-            self._call.hush()
             await asyncio.wait({closing}, timeout=_HUSH_S)
         try:
             if stays and not lost:

@@ -11,9 +11,19 @@ from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.speech.providers import Speech
 
 
-def session_of(brain: llm.LLM[Any], speech: Speech, settings: CallSettings) -> AgentSession[None]:
+class Session(AgentSession[None]):
+    """A session that tells from the first step on that it ends, whoever ends it: LiveKit does with the process."""
+
+    closing = False
+
+    async def aclose(self) -> None:
+        self.closing = True
+        await super().aclose()
+
+
+def session_of(brain: llm.LLM[Any], speech: Speech, settings: CallSettings) -> Session:
     """How a call is held; benchmarks hold another brain's calls the same way."""
-    return AgentSession(
+    return Session(
         stt=speech.stt,
         llm=brain,
         tts=speech.tts,

@@ -20,12 +20,14 @@ from tests.servers.livekit import need_livekit
 BREAKFAST = "what time is breakfast served on monday"
 PARKING = "where can we park the car"
 TOUR = "tell me about the hotel"
+TOUR_ENDS = "one in the morning"
 
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
     need_livekit()
-    async with room_stack(tmp_path, BRAIN_OFFLINE_TOKEN_S="0.03", BOTEL_CALL_AFTER_HANG_UP_S="2") as running:
+    # Words are written faster than they are spoken, and still for seconds when the first of them are heard.
+    async with room_stack(tmp_path, BRAIN_OFFLINE_TOKEN_S="0.1", BOTEL_CALL_AFTER_HANG_UP_S="2") as running:
         yield running
 
 
@@ -90,6 +92,8 @@ async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
             lambda: len(call.concierge().split()) > at_kill + 15, timeout_s=60, why="no more words after the kill"
         )
         assert call.concierge().count("Let me take you") == 1
+        # Captions come as the words are spoken: who dies now cannot have reported that all was heard.
+        assert TOUR_ENDS not in call.concierge()
 
         kill_job(stack, call.way.room)
         await call.until_said(BACK_AGAIN)
@@ -100,8 +104,13 @@ async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
         await call.until_said("garage")
     told = await messages(stack, call.way.conversation_id)
     assert [message["text"] for message in told if message["role"] == "guest"] == [TOUR, PARKING]
-    found = [event["type"] for event in await events(stack, call.way.conversation_id)]
-    assert found.count("call.started") == 1
+    seen = await events(stack, call.way.conversation_id)
+    assert [event["type"] for event in seen].count("call.started") == 1
+    toured = next(event["turn_id"] for event in seen if event["type"] == "message.received")
+    told = [event for event in seen if event.get("turn_id") == toured]
+    [written] = [event["text"] for event in told if event["type"] == "reply.generated"]
+    assert TOUR_ENDS in written, "whoever took the turn over did not finish it"
+    assert [event["type"] for event in told].count("reply.heard") == 1, "told by the gateway that began it again"
 
 
 async def test_a_guest_comes_back_into_the_same_call_while_others_call(stack: Stack) -> None:

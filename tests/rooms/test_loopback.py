@@ -7,7 +7,7 @@ import uuid
 import pytest
 from livekit import api
 
-from deploy.call.guest import CHAT, CallFailed, RoomGuest, everyone
+from deploy.call.guest import CHAT, TRANSCRIPTION, CallFailed, RoomGuest, everyone
 from deploy.call.voice import spoken
 from services.voice_gateway.domain.wording import word_error_rate
 from tests.rooms.hearing import understood
@@ -59,6 +59,25 @@ async def test_typed_words_arrive(livekit_server: LiveKitServer, room: str) -> N
         assert [(one.topic, one.sender, one.text, one.final) for one in text] == [
             (CHAT, "guest", "I am allergic to nuts.", True)
         ]
+
+
+async def test_what_is_transcribed_can_be_read_while_it_is_spoken(livekit_server: LiveKitServer, room: str) -> None:
+    async with RoomGuest(hears=everyone) as guest, RoomGuest(hears=everyone) as other:
+        await meet(livekit_server, room, guest, other)
+        assert other.room
+        attributes = {"lk.transcription_final": "false", "lk.segment_id": "one"}
+        writer = await other.room.local_participant.stream_text(topic=TRANSCRIPTION, attributes=attributes)
+
+        await writer.write("At ")
+        await guest.until(lambda: guest.texts, timeout_s=SOON_S, why="nothing is read before the end")
+        await writer.write("seven.")
+        await writer.aclose(attributes={"lk.transcription_final": "true"})
+
+        last = await guest.until(
+            lambda: next((one for one in guest.texts if one.final), None), timeout_s=SOON_S, why="it has no end"
+        )
+        assert [(one.text, one.final) for one in guest.texts][:2] == [("At ", False), ("At seven.", False)]
+        assert (last.text, last.segment) == ("At seven.", "one")
 
 
 async def test_a_guest_comes_back_into_the_call_and_is_heard_again(livekit_server: LiveKitServer, room: str) -> None:

@@ -11,7 +11,7 @@ from libs.contracts.events import Author, Channel, MessageReceived
 from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE
 from services.voice_gateway.domain.manners import FILLERS, NO_ANSWER
-from services.voice_gateway.ports import ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import EndReason, ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings, SpeechSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
 from services.voice_gateway.speech.providers import Speech
@@ -66,6 +66,50 @@ async def test_barge_in_cancels_the_brain_and_tells_what_was_heard(espeak: Espea
     assert loudness(silence) == 0, "nothing is played after the cut"
     assert brain.turns[1].text == "where can we park the car"
     assert [e.text for e in call.told[barged:] if isinstance(e, events.Transcript)]
+
+
+async def begun(call: TestCall) -> None:
+    """Returns when a long answer is being spoken, and still written."""
+    call.say(QUESTION)
+    await call.until(events.Playout, lambda e: e.what == "started" and e.segment == 1)
+
+
+async def test_a_call_that_is_handed_over_leaves_its_answer_to_the_next_gateway(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply(LONG, every_s=0.3))
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        await begun(call)
+        call.call.hand_over()
+        await call.call.close(EndReason.SHUTDOWN, over=False)
+    assert [what for what, _ in brain.journal] == ["started", "ask", "heard", "closed"]
+    assert [report.complete for report in brain.reports] == [False]
+
+
+@pytest.mark.parametrize(("over", "then"), [(False, []), (True, ["cancel"])])
+async def test_an_answer_that_ends_with_the_process_is_cancelled_only_with_the_call(
+    espeak: Espeak, speech: Speech, over: bool, then: list[str]
+) -> None:
+    """LiveKit closes the session of a process that is told to go, and nobody knows yet whether somebody follows."""
+    brain = ScriptedBrain(reply(LONG, every_s=0.3))
+    async with TestCall(espeak, speech, brain, SETTINGS) as call:
+        await begun(call)
+        await call.call._session.aclose()
+        assert await call.call.ended is EndReason.SHUTDOWN
+        await call.call.close(EndReason.SHUTDOWN, over=over)
+    turn = brain.turns[0].turn_id
+    assert [what for what, turn_id in brain.journal if turn_id == turn] == ["ask", "heard", *then]
+
+
+async def test_the_apology_before_an_answer_begun_again_is_no_part_of_it(espeak: Espeak, speech: Speech) -> None:
+    brain = ScriptedBrain(reply("Breakfast is served from seven.", first_s=0.0, every_s=0.0))
+    brain.left = ("turn-1", QUESTION)
+    call = TestCall(espeak, speech, brain, SETTINGS)
+    try:
+        await call.call.start("I'm sorry, we were cut off.", pick_up_s=60)
+        heard = await call.until(events.Heard)
+    finally:
+        await call.call.close(EndReason.GUEST)
+    assert (heard.turn_id, heard.complete) == ("turn-1", True)
+    assert heard.heard_ms == pytest.approx(played_ms(call.told, {2}), abs=2)
 
 
 async def test_a_filler_bridges_a_slow_brain_and_is_not_history(espeak: Espeak, speech: Speech) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from libs.bus.feed import Feed
 from libs.contracts.events import (
     AnyEvent,
     Author,
@@ -17,12 +18,13 @@ from libs.contracts.events import (
     ReplyHeard,
     ReplyStatus,
 )
-from services.voice_gateway.bus_link import BusLink
+from services.voice_gateway.bus_link import BusExchange, BusLink
 from services.voice_gateway.bus_unheard import unheard_in
 from services.voice_gateway.ports import CallerIdentity, HeardReport
 from tests.integration.voice_gateway.test_bus_link import GUEST, brain, staged, turn
 
 MINUTE_MS = 60_000
+UNKNOWN = "not known to be heard"
 
 
 def said(turn_id: str, channel: Channel = Channel.VOICE, time_ms: int = 1_000) -> MessageReceived:
@@ -71,23 +73,23 @@ def into(link: BusLink) -> CallerIdentity:
 
 
 @pytest.mark.parametrize(
-    ("events", "unheard"),
+    ("events", "unheard", "why"),
     [
-        ([], ""),
-        ([said("t1")], "t1"),
-        ([said("t1"), generated("t1")], "t1"),
-        ([said("t1"), generated("t1"), heard("t1")], ""),
-        ([said("t1"), generated("t1"), msgspec.structs.replace(heard("t1"), complete=False)], "t1"),
-        ([said("t1"), generated("t1", ReplyStatus.CANCELLED)], ""),
-        ([said("t1"), generated("t1", ReplyStatus.DEAD)], ""),
-        ([said("t1"), said("t2", Channel.TEXT)], ""),
-        ([said("t1"), generated("t1"), heard("t1"), said("t2")], "t2"),
-        ([said("t1", time_ms=-2 * MINUTE_MS)], ""),
+        ([], "", "nothing asked"),
+        ([said("t1")], "t1", UNKNOWN),
+        ([said("t1"), generated("t1")], "t1", UNKNOWN),
+        ([said("t1"), generated("t1"), heard("t1")], "", "heard"),
+        ([said("t1"), generated("t1"), msgspec.structs.replace(heard("t1"), complete=False)], "t1", UNKNOWN),
+        ([said("t1"), generated("t1", ReplyStatus.CANCELLED)], "", "reply cancelled"),
+        ([said("t1"), generated("t1", ReplyStatus.DEAD)], "", "reply dead"),
+        ([said("t1"), said("t2", Channel.TEXT)], "", "written"),
+        ([said("t1"), generated("t1"), heard("t1"), said("t2")], "t2", UNKNOWN),
+        ([said("t1", time_ms=-2 * MINUTE_MS)], "", "too old"),
     ],
 )
-def test_what_counts_as_unheard(events: list[AnyEvent], unheard: str) -> None:
+def test_what_counts_as_unheard(events: list[AnyEvent], unheard: str, why: str) -> None:
     found = unheard_in(events, now_ms=2_000, within_ms=MINUTE_MS)
-    assert (found.turn_id if found else "") == unheard
+    assert (found.turn.turn_id if found.turn else "", found.why) == (unheard, why)
 
 
 async def test_an_answer_still_being_written_is_heard_whole_by_who_takes_over(redis_url: str) -> None:
@@ -129,3 +131,29 @@ async def test_an_answer_already_written_is_read_and_heard_of_once(redis_url: st
         third = await stage.exchange.connect(into(first))
         assert await third.unheard(MINUTE_MS) is None
         await third.close()
+
+
+async def test_what_every_gateway_tells_of_the_same_answer_is_kept(redis_url: str) -> None:
+    """Handed over twice within one answer: the second report of it is not taken for the first come again."""
+    report = HeardReport(turn_id="turn-1", text="The", complete=False, heard_ms=200, timings=HeardTimings())
+    async with staged(redis_url) as stage, brain(stage, ["The pool ", "is open."]):
+        first = await stage.exchange.connect(GUEST)
+        assert [piece async for piece in first.ask(turn(), deadline_ms=5_000)]
+        await first.heard(report)
+        for gateway, text in (("voice-2", "The pool"), ("voice-3", "The pool is open.")):
+            async with Feed(stage.bus, gateway) as feed:
+                exchange = BusExchange(stage.conversations, feed, now_ms=lambda: 1_000, new_id=lambda kind: kind)
+                link = await exchange.connect(into(first))
+                assert await link.unheard(MINUTE_MS)
+                told = msgspec.structs.replace(report, text=text, complete=text.endswith("."))
+                await link.heard(told)
+                await link.heard(told)
+                await link.close()
+        events = (await stage.conversations.read("harbour", first.conversation_id)).events
+        assert [event.text for event in events if isinstance(event, ReplyHeard)] == [
+            "The",
+            "The pool",
+            "The pool is open.",
+        ]
+        assert await first.unheard(MINUTE_MS) is None
+        await first.close()
