@@ -65,8 +65,9 @@ class CallMetrics:
         self._ended.labels(event.reason if event.reason in _REASONS else OTHER).inc()
         self._duration.observe(event.duration_ms / 1000)
         if quality := event.quality:
-            self._loss.observe(quality.packet_loss)
-            self._jitter.observe(quality.jitter_ms / 1000)
+            if quality.packets:  # else the line does not tell
+                self._loss.observe(quality.packet_loss)
+                self._jitter.observe(quality.jitter_ms / 1000)
             self._interruptions.labels("real").inc(quality.interruptions)
             self._interruptions.labels("false").inc(quality.false_interruptions)
             if quality.mean_confidence:

@@ -76,8 +76,9 @@ async def run(
         stack.push_async_callback(_end, side)
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
-            watchdog = await _watchdog(stack, rooms, bus, registry)
-            watching = asyncio.create_task(_watch(worker, watchdog), name="watchdog")
+            watching = asyncio.create_task(
+                _watch(worker, await _watchdog(stack, rooms, bus, registry)), name="watchdog"
+            )
             # Before the calls are left: those are for the watchdogs of others. And before its connection is closed.
             stack.push_async_callback(_end, [watching])
             side.append(watching)
