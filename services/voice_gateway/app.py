@@ -67,18 +67,12 @@ async def run(
         reports = await stack.enter_async_context(JobReports(registry, counted, providers))
         worker = Worker(rooms, gateway, Calls(bus), lag, reports) if rooms.configured else None
         health = _health(registry, bus, feed, door, worker)
-        side = [asyncio.create_task(lag.run(), name="loop-lag")]
-        if watch.health_port not in (0, gateway.port):
-            # The door is for this machine only; an operator may ask from another.
-            side.append(
-                asyncio.create_task(serve_health(health, host=watch.health_host, port=watch.health_port), name="health")
-            )
+        side = [asyncio.create_task(lag.run(), name="loop-lag"), *_operators_port(watch, gateway, health)]
         stack.push_async_callback(_end, side)
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
-            watching = asyncio.create_task(
-                _watch(worker, await _watchdog(stack, rooms, bus, registry)), name="watchdog"
-            )
+            watchdog = await _watchdog(stack, rooms, bus, registry)
+            watching = asyncio.create_task(_watch(worker, watchdog), name="watchdog")
             # Before the calls are left: those are for the watchdogs of others. And before its connection is closed.
             stack.push_async_callback(_end, [watching])
             side.append(watching)
@@ -93,6 +87,14 @@ async def run(
         await _end([task for task in side if task.get_name() == "watchdog"])
         _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
         await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
+
+
+def _operators_port(watch: ObservabilitySettings, gateway: GatewaySettings, health: Health) -> list[asyncio.Task[None]]:
+    """The door is for this machine only; an operator may ask from another."""
+    if watch.health_port in (0, gateway.port):
+        return []
+    serving = serve_health(health, host=watch.health_host, port=watch.health_port)
+    return [asyncio.create_task(serving, name="health")]
 
 
 async def _watch(worker: Worker, watchdog: Watchdog) -> None:
