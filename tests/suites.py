@@ -27,6 +27,7 @@ SUITES = {
 ALLOWED_SKIPS = (
     "needs Docker",
     "needs promtool",
+    "needs Prometheus",
     "needs a LiveKit server: none is installed, and no Go to build one",
     "needs macOS",
     "pocketsphinx has no wheel",

@@ -16,7 +16,8 @@ from deploy.local.env import ensure_api_key, merged_env, read_dotenv
 from deploy.local.redis_server import NoRedis
 from deploy.local.services import LIVEKIT, REDIS, SERVICES
 from deploy.local.stack import MAX_BRAINS, ROOT, StartFailed
-from deploy.local.state import AlreadyRunning, Files, table
+from deploy.local.state import AlreadyRunning, Files, shown, table
+from deploy.observe.beside import NAME as PROMETHEUS
 
 Command = Callable[["Context", argparse.Namespace], int]
 
@@ -84,8 +85,7 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "deploy.local", "local", "--background", "--brains", str(arguments.brains)]
     command += ["--free-ports"] if arguments.free_ports else []
     state = background.start(context.files, context.root, env, command)
-    print(table(state["rows"]))
-    print(f"rooms: {state['rooms']}")
+    print(shown(state))
     print(f"ready {state['text_url']}   make logs, make ps, make scale N=4, make down")
     return 0
 
@@ -105,8 +105,7 @@ def _down(context: Context, _: argparse.Namespace) -> int:
 def _ps(context: Context, _: argparse.Namespace) -> int:
     state = context.files.running()
     if state:
-        print(table(state["rows"]))
-        print(f"rooms: {state['rooms']}")
+        print(shown(state))
     elif context.compose.runs():
         return context.compose.ps()
     else:
@@ -119,7 +118,7 @@ def _logs(context: Context, arguments: argparse.Namespace) -> int:
         return context.compose.logs(arguments.service, arguments.lines, follow=arguments.follow)
     if not context.files.log.exists():
         raise background.NotRunning("no log: nothing has run in the background here")
-    known = {REDIS, LIVEKIT, *(service.name for service in SERVICES)}
+    known = {REDIS, LIVEKIT, PROMETHEUS, *(service.name for service in SERVICES)}
     if arguments.service and arguments.service.rsplit("-", 1)[0] not in known:
         raise ValueError(f"no service {arguments.service!r}: one of {', '.join(sorted(known))}")
     lines = background.follow(context.files.log, arguments.lines, only=arguments.service, on=arguments.follow)

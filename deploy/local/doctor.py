@@ -20,6 +20,7 @@ from deploy.local.rooms import choose_rooms
 from deploy.local.services import LIVEKIT_SERVICE, SERVICES
 from deploy.local.stack import DEFAULT_REDIS_PORT
 from deploy.local.state import ports_of
+from deploy.observe.binary import NoPrometheus, find_prometheus
 
 KEYS = {
     "BOTEL_API_KEY": "the sample hotel's key (made by make up and make local)",
@@ -54,6 +55,7 @@ def examine(root: Path, env: Mapping[str, str], compose: Compose, *, running: bo
         *_speech(),
         _rooms(env),
         _docker(compose),
+        _prometheus(env),
         _program("promtool", "checks of Prometheus rules in make check"),
         *_ports(env, running=running),
         *(_key(name, about, env) for name, about in KEYS.items()),
@@ -116,6 +118,13 @@ def _docker(compose: Compose) -> Finding:
     reason = compose.why_not()
     told = f"{reason}: make up runs natively" if reason else "make up uses it"
     return Finding(Level.OPTIONAL if reason else Level.OK, "docker compose", told)
+
+
+def _prometheus(env: Mapping[str, str]) -> Finding:
+    try:
+        return Finding(Level.OK, "prometheus", f"{find_prometheus(env)}: make up and make local start it")
+    except NoPrometheus as error:
+        return Finding(Level.OPTIONAL, "prometheus", f"{error}. Without: no alerts, no make scale-demo")
 
 
 def _program(name: str, use: str) -> Finding:

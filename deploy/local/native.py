@@ -18,6 +18,7 @@ from deploy.local.rooms import plan_rooms
 from deploy.local.services import SERVICES, Service
 from deploy.local.stack import DEFAULT_REDIS_PORT, Stack
 from deploy.local.state import Files, RowState, ports_of
+from deploy.observe.beside import PROMETHEUS, Plan, plan_prometheus, tell
 
 LOG_BYTES = 20_000_000
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93)
@@ -38,12 +39,12 @@ async def run(
     """
     files = Files(directory)
     rooms = plan_rooms(services, env, directory)
-    services = rooms.services
-    names = {service.port_name: service.port for service in services if service.port_name}
-    ports = {} if free_ports else ports_of(env, {**names, "REDIS": DEFAULT_REDIS_PORT})
     redis = env.get("REDIS_URL") or find_redis(env)
     text = {"BOTEL_LOG_FORMAT": "text"} if not background and sys.stdout.isatty() else {}
     with files.held():
+        watch = plan_prometheus(rooms.services, env, directory)
+        services = watch.services
+        ports = {} if free_ports else _ports(services, env)
         stack = Stack(
             directory,
             env={**text, **env},
@@ -54,18 +55,26 @@ async def run(
             sink=file_sink(files.log) if background else terminal_sink(sys.stdout),
             on_change=lambda: launcher.publish(),
         )
-        launcher = Launcher(stack, files, "yours" if isinstance(redis, str) else str(redis), rooms.told)
+        launcher = Launcher(stack, files, "yours" if isinstance(redis, str) else str(redis), rooms.told, watch)
         await launcher.run()
+
+
+def _ports(services: Sequence[Service], env: Mapping[str, str]) -> dict[str, int]:
+    """Those that a setting or the table names."""
+    names = {service.port_name: service.port for service in services if service.port_name}
+    named = {name: port for name, port in names.items() if port or env.get(f"BOTEL_{name}_PORT")}
+    return ports_of(env, {**named, "REDIS": DEFAULT_REDIS_PORT})
 
 
 class Launcher:
     """Ties a stack to signals and to its files."""
 
-    def __init__(self, stack: Stack, files: Files, redis: str, rooms: str) -> None:
+    def __init__(self, stack: Stack, files: Files, redis: str, rooms: str, watch: Plan) -> None:
         self._stack = stack
         self._files = files
         self._redis = redis
         self._rooms = rooms
+        self._watch = watch
         self._ready = False
         self._error = ""
         self._scaling: set[asyncio.Task[None]] = set()
@@ -85,7 +94,7 @@ class Launcher:
                 await starting
                 self._ready = True
                 self.publish()
-                print(f"ready {self._stack.text_url}", flush=True)
+                print(f"prometheus: {self._prometheus()}\nready {self._stack.text_url}", flush=True)
                 await ending
         finally:
             ending.cancel()
@@ -94,21 +103,26 @@ class Launcher:
             await self._stack.stop()
 
     def publish(self) -> None:
-        """Write the state file."""
-        rows = [
-            RowState(name=r.name, state=r.state, pid=r.pid, port=r.port, deaths=r.deaths) for r in self._stack.rows()
-        ]
+        """Write the state file, and tell Prometheus what runs."""
+        known = self._stack.rows()
+        if self._watch.planned:
+            tell(self._files.directory, known)
+        rows = [RowState(name=r.name, state=r.state, pid=r.pid, port=r.port, deaths=r.deaths) for r in known]
         self._files.write(
             {
                 "pid": os.getpid(),
                 "ready": self._ready,
                 "redis": self._redis,
                 "rooms": self._rooms,
+                "prometheus": self._prometheus(),
                 "text_url": self._stack.text_url,
                 "rows": rows,
                 "error": self._error,
             }
         )
+
+    def _prometheus(self) -> str:
+        return f"{self._stack.url(PROMETHEUS)} ({self._watch.told})" if self._watch.planned else self._watch.told
 
     def _end(self) -> None:
         if self._ending.is_set():

@@ -28,6 +28,8 @@ class StackState(TypedDict):
     redis: str
     rooms: str
     """The LiveKit server that is used, or why there is none."""
+    prometheus: str
+    """Where it is, or why there is none."""
     text_url: str
     rows: list[RowState]
     error: str
@@ -99,6 +101,11 @@ def table(rows: list[RowState]) -> str:
         f"{row['name']:<16}{row['state']:<10}{row['pid'] or '-':>8}{row['port']:>7}{row['deaths']:>10}" for row in rows
     ]
     return "\n".join(lines)
+
+
+def shown(state: StackState) -> str:
+    """For people: the processes, and what the stack has besides."""
+    return f"{table(state['rows'])}\nrooms: {state['rooms']}\nprometheus: {state['prometheus']}"
 
 
 def ports_of(environ: Mapping[str, str], names: Mapping[str, int]) -> dict[str, int]:

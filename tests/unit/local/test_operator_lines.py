@@ -148,7 +148,7 @@ def test_ages(ms: int, text: str) -> None:
 
 def test_the_tools_look_at_the_redis_that_runs_here() -> None:
     row = {"name": "redis", "state": "ready", "pid": 1, "port": 7001, "deaths": 0}
-    told = {"redis": "", "rooms": "", "text_url": "", "error": ""}
+    told = {"redis": "", "rooms": "", "prometheus": "", "text_url": "", "error": ""}
     state: StackState = {"pid": 1, "ready": True, "rows": [row], **told}  # type: ignore[typeddict-item]
 
     assert choose_address({}, state) == "redis://127.0.0.1:7001/0"

@@ -1,0 +1,1 @@
+"""Prometheus beside the native stack: found, configured, told what runs, and asked."""
