@@ -11,6 +11,8 @@ import msgspec
 from libs.bus.bus import Bus
 from libs.bus.link import Part
 from libs.bus.log import decode_context, decode_log
+from libs.bus.run_span import about, messaging
+from libs.bus.tracing import Kind, Span
 from libs.contracts.chunks import EventCopy
 from libs.contracts.codec import encode
 from libs.contracts.errors import (
@@ -82,6 +84,21 @@ class Conversations:
         `deadline_ms` from now; a reply that has not begun by then is not begun. Raises `UnknownConversation`,
         `ConversationBusy`, `Overloaded`, `TooLarge`, `TurnCancelled`: nothing was written then.
         """
+        span, error = self._sending(message), ""
+        try:
+            return await self._accept(message, deadline_ms, gateway_id)
+        except BotelError as refused:
+            error = refused.code
+            raise
+        finally:
+            span.end(error=error)
+
+    def _sending(self, message: MessageReceived) -> Span:
+        tracer = self._bus.tracer
+        told = {**about(message), **messaging("send", "send", "turns", message)} if tracer.on else None
+        return tracer.start("send turns", message.trace, kind=Kind.PRODUCER, attributes=told)
+
+    async def _accept(self, message: MessageReceived, deadline_ms: int, gateway_id: str) -> Accepted:
         conversation, keys = message.conversation_id, self._bus.keys(message.property_id)
         body = encode(message)
         reply = await self._bus.commands.call(

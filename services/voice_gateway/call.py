@@ -13,6 +13,7 @@ from typing import Any
 from livekit.agents import llm
 from livekit.agents.voice import events as lk
 
+from libs.bus.tracing import Tracer
 from libs.contracts.errors import BotelError
 from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE, PlayoutWhat
@@ -34,6 +35,7 @@ from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.silence import Silence
 from services.voice_gateway.speech.providers import Speech
 from services.voice_gateway.spoken import Spoken
+from services.voice_gateway.turn_spans import TurnSpans
 
 _log = logging.getLogger(__name__)
 _REPORT_S = 5.0
@@ -52,6 +54,7 @@ class VoiceCall:
         settings: CallSettings,
         watch: events.Watcher,
         switchboard: Switchboard | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.call_id, self._link, self._line, self._settings, self._watch = call_id, link, line, settings, watch
         self._turns = CallTurns()
@@ -60,7 +63,8 @@ class VoiceCall:
         self._spoken = Spoken()
         self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
-        brain = RemoteBrain(link, self._turns, patience, self._background, self._asked)
+        self._spans = TurnSpans(tracer, link)
+        brain = RemoteBrain(link, self._turns, patience, self._background, self._asked, self._spans)
         self._session = session_of(brain, speech, settings)
         self._speech = speech
         self._elsewhere: asyncio.Task[None] | None = None
@@ -120,8 +124,8 @@ class VoiceCall:
             _log.warning("nothing is picked up", extra={"call_id": self.call_id, "code": error.code})
             return
         if left:
-            turn_id, text = left
-            self._session.generate_reply(user_input=llm.ChatMessage(id=turn_id, role="user", content=[text]))
+            self._spans.goes_on(left.turn_id, left.trace)
+            self._session.generate_reply(user_input=llm.ChatMessage(id=left.turn_id, role="user", content=[left.text]))
 
     @property
     def transferring(self) -> bool:
@@ -237,8 +241,11 @@ class VoiceCall:
             complete=heard.complete,
             heard_ms=exchange.heard_ms,
             timings=exchange.timings(),
+            trace=exchange.trace,
         )
-        self._background.add("heard", self._link.heard(report))
+        self._spans.settled(exchange, heard)
+        with self._spans.inside(exchange):
+            self._background.add("heard", self._link.heard(report))
         self._watch(
             events.Heard(
                 turn_id=exchange.turn_id,
