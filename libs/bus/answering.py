@@ -260,6 +260,8 @@ class Answering:
         elif committed.outcome in ("idle", "ready", "next"):
             total = reply.timings.total_ms if reply.timings else 0.0
             self._bus.observer.committed(reply.status.value, total)
+            told = {"status": reply.status.value, "attempt": run.grant.attempt, "total_ms": round(total, 1)}
+            _log.info("turn answered", extra={**told, "reason": reply.reason, "text": reply.text})
             if self._bus.tracer.on:
                 said = self._bus.tracer.words(reply.text)
                 run.span.set({"botel.reply.status": reply.status.value, "botel.reply": said})

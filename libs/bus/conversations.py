@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ from libs.contracts.keys import Keys
 from libs.contracts.limits import MAX_EVENT_BYTES
 
 _STREAM_MS = 3_600_000
+_log = logging.getLogger(__name__)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -85,8 +87,13 @@ class Conversations:
         `ConversationBusy`, `Overloaded`, `TooLarge`, `TurnCancelled`: nothing was written then.
         """
         span, error = self._sending(message), ""
+        ids = {"property_id": message.property_id, "conversation_id": message.conversation_id}
         try:
-            return await self._accept(message, deadline_ms, gateway_id)
+            with self._bus.tracer.inside(span.trace, turn_id=message.turn_id, **ids):
+                accepted = await self._accept(message, deadline_ms, gateway_id)
+                told = {"channel": message.channel.value, "number": accepted.number, "text": message.text}
+                _log.info("turn accepted", extra=told)
+                return accepted
         except BotelError as refused:
             error = refused.code
             raise

@@ -57,7 +57,9 @@ def begin_run(tracer: Tracer, worker_id: str, grant: Grant, message: MessageRece
         "botel.draft_bytes": len(grant.draft.encode()),
     }
     waited = {**about(message), "botel.attempt": grant.attempt}
-    record(tracer, "wait for a brain", message.trace, grant.item.accepted_ms * _MS, claimed, waited)
+    # Redis tells whole milliseconds: the end of that one, so that nothing begins before what it follows.
+    accepted = min(claimed, (grant.item.accepted_ms + 1) * _MS)
+    record(tracer, "wait for a brain", message.trace, accepted, claimed, waited)
     span = tracer.start("process turns", message.trace, kind=Kind.CONSUMER, at_ns=claimed, attributes=told)
     record(tracer, "load context", span.trace, claimed, now, about(message))
     return span

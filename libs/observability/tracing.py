@@ -53,6 +53,9 @@ class TracingSettings(BaseSettings):
     protocol: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL")
     traces_protocol: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 
+    service_name: str = Field(default="", validation_alias="OTEL_SERVICE_NAME")
+    resource: str = Field(default="", validation_alias="OTEL_RESOURCE_ATTRIBUTES")
+
     @property
     def on(self) -> bool:
         off = self.disabled.strip().lower() == "true" or self.exporter.strip().lower() == "none"
@@ -62,6 +65,12 @@ class TracingSettings(BaseSettings):
     def address(self) -> str:
         """Where spans are sent; '' for nowhere."""
         return self.traces_endpoint or (f"{self.endpoint.rstrip('/')}/v1/traces" if self.endpoint else "")
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Attributes of the resource that the environment decides."""
+        names = {pair.partition("=")[0].strip() for pair in self.resource.split(",")}
+        return frozenset(names | ({"service.name"} if self.service_name else set()))
 
 
 class _Ids:
@@ -194,7 +203,7 @@ def begin_tracing(settings: TracingSettings, *, service: str, instance: str = ""
     if protocol not in ("", "http/protobuf"):
         _log.warning("spans leave by http/protobuf, not by the protocol asked for", extra={"protocol": protocol})
     try:
-        provider = TracerProvider(resource=_resource(service, instance), shutdown_on_exit=False)
+        provider = TracerProvider(resource=_resource(settings, service, instance), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.address)))
     except Exception as error:  # a variable that OpenTelemetry cannot use is no reason to serve no guest
         _log.error("no spans are exported", extra={"error": type(error).__name__}, exc_info=True)
@@ -215,19 +224,16 @@ async def tracing(
         await made.close()
 
 
-def _resource(service: str, instance: str) -> Resource:
-    """Ours, under what the environment says."""
+def _resource(settings: TracingSettings, service: str, instance: str) -> Resource:
+    """Who tells the spans: by the environment where it says so."""
     about: dict[str, str | int] = {
+        "service.name": service,
         "service.namespace": "botel-voice",
         "service.version": RELEASE,
         "service.instance.id": instance or uuid.uuid4().hex,
         "process.pid": os.getpid(),
     }
-    given = Resource.create({})
-    named = str(given.attributes.get("service.name", ""))
-    if named.startswith("unknown_service"):
-        given = given.merge(Resource({"service.name": service}))
-    return Resource(about).merge(given)
+    return Resource.create({name: value for name, value in about.items() if name not in settings.named})
 
 
 def _context(trace: str) -> api.SpanContext | None:
