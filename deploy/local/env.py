@@ -11,7 +11,10 @@ from pathlib import Path
 API_KEY = "BOTEL_API_KEY"
 DEV_KEY_PREFIX = "dev-"
 """Marks a key that was made here, for people: it is for servers on loopback only."""
-PRIVATE = ("BOTEL_", "BRAIN_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "AZURE_", "ELEVENLABS_", "LANGSMITH_", "LANGCHAIN_")
+PRIVATE = (
+    *("BOTEL_", "BRAIN_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "AZURE_", "ELEVENLABS_", "LANGSMITH_", "LANGCHAIN_"),
+    "OTEL_",
+)
 _LINE = re.compile(r"""(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"([^"]*)"|'([^']*)'|(.*?))(?:\s+\#.*)?\s*""")
 
 

@@ -19,6 +19,7 @@ from libs.bus.lease import Reaper
 from libs.bus.outcome import fitting, message_of, so_far
 from libs.bus.queue import Claimed, Committed, TurnQueue
 from libs.bus.run import Run
+from libs.bus.run_span import begin_run
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import Author, ReplyGenerated, ReplyStatus, ReplyTimings
 from libs.contracts.keys import Keys
@@ -83,6 +84,12 @@ class Answering:
 
     async def answer(self, activation: Activation) -> None:
         """Take the conversation and answer its turns until it rests, is handed over or is lost to another run."""
+        trace = activation.message.trace if activation.message else ""
+        ids = {"conversation_id": activation.conversation_id, "turn_id": activation.turn_id}
+        with self._bus.tracer.inside(trace, **ids):
+            await self._answer(activation)
+
+    async def _answer(self, activation: Activation) -> None:
         conversation = activation.conversation_id
         try:
             free = not self.draining and await self._free(activation)
@@ -158,11 +165,24 @@ class Answering:
             claimed = await self._queue.following(claimed.grant.conversation_id, committed)
 
     async def _answer_one(self, claimed: Claimed, budget: int, context_ms: float) -> Committed:
-        grant = claimed.grant
+        grant, message = claimed.grant, message_of(claimed)
+        span = begin_run(self._bus.tracer, self._worker, grant, message, context_ms)
+        ids = {"conversation_id": grant.conversation_id, "turn_id": grant.item.turn_id}
+        error = ""
+        try:
+            with self._bus.tracer.inside(span.trace, property_id=message.property_id, **ids):
+                run = Run(self._bus, self._keys, self._worker, grant, message, claimed.events, claimed.context, span)
+                return await self._run(run, claimed, budget, context_ms)
+        except BaseException as broken:
+            error = type(broken).__name__
+            raise
+        finally:
+            span.end(error=error)
+
+    async def _run(self, run: Run, claimed: Claimed, budget: int, context_ms: float) -> Committed:
+        grant, message = claimed.grant, run.message
         queue_ms = max(0.0, self._now_ms() - grant.item.accepted_ms)
         self._bus.observer.claimed(grant.verdict.value, queue_ms, grant.attempt)
-        message = message_of(claimed)
-        run = Run(self._bus, self._keys, self._worker, grant, message, claimed.events, claimed.context)
         self.runs[grant.conversation_id] = run
         if self._withdrawn.pop(grant.conversation_id, "") == grant.item.turn_id:
             run.stop("cancelled")
@@ -234,6 +254,7 @@ class Answering:
             last_words=words,
             reason=reply.reason,
             budget=0 if self.draining else budget,
+            trace=run.trace,
         )
         if committed.outcome == "fenced":
             self._bus.observer.fenced("commit")
@@ -243,6 +264,11 @@ class Answering:
             if reply.status is ReplyStatus.DEAD:
                 exhausted = run.grant.verdict is Verdict.EXHAUSTED
                 self._bus.observer.dead_letter("exhausted" if exhausted else "unreadable")
+            told = {"status": reply.status.value, "attempt": run.grant.attempt, "total_ms": round(total, 1)}
+            _log.info("turn answered", extra={**told, "reason": reply.reason, "text": reply.text})
+            if self._bus.tracer.on:
+                said = self._bus.tracer.words(reply.text)
+                run.span.set({"botel.reply.status": reply.status.value, "botel.reply": said})
             if committed.version != run.version:
                 with contextlib.suppress(BusUnavailable):
                     await self._queue.announce(run.grant, reply, committed.number, run.gateways)
@@ -258,7 +284,7 @@ class Answering:
             author=Author.CONCIERGE,
             channel=message.channel,
             turn_id=turn,
-            trace=message.trace,
+            trace=run.trace,
             text=text,
             status=status,
             reason=done.reason,

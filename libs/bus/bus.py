@@ -21,6 +21,7 @@ from libs.bus.router import ShardedCommands, shard_of_key, slot_of
 from libs.bus.scripts import load_scripts
 from libs.bus.servers import find_server
 from libs.bus.settings import BusSettings
+from libs.bus.tracing import NullTracer, Tracer
 from libs.contracts.chunks import EventCopy
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import Keys, shard_of
@@ -37,9 +38,16 @@ def new_id(kind: str) -> str:
 class Bus:
     """Use as `async with Bus(settings) as bus`. Starts without Redis too: commands then fail with `BusUnavailable`."""
 
-    def __init__(self, settings: BusSettings, observer: Observer | None = None, name: str = "process") -> None:
+    def __init__(
+        self,
+        settings: BusSettings,
+        observer: Observer | None = None,
+        name: str = "process",
+        tracer: Tracer | None = None,
+    ) -> None:
         self.settings = settings
         self.observer: Observer = observer or NullObserver()
+        self.tracer: Tracer = tracer or NullTracer()
         self.name = name
         self.shards = tuple(Keys(shard) for shard in range(settings.shards))
         self.local_gateways: dict[str, Callable[[EventCopy], None]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ import msgspec
 from libs.bus.bus import Bus
 from libs.bus.link import Part
 from libs.bus.log import decode_context, decode_log
+from libs.bus.run_span import about, messaging
+from libs.bus.tracing import Kind, Span
 from libs.contracts.chunks import EventCopy
 from libs.contracts.codec import encode
 from libs.contracts.errors import (
@@ -27,6 +30,7 @@ from libs.contracts.keys import Keys
 from libs.contracts.limits import MAX_EVENT_BYTES
 
 _STREAM_MS = 3_600_000
+_log = logging.getLogger(__name__)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -82,6 +86,26 @@ class Conversations:
         `deadline_ms` from now; a reply that has not begun by then is not begun. Raises `UnknownConversation`,
         `ConversationBusy`, `Overloaded`, `TooLarge`, `TurnCancelled`: nothing was written then.
         """
+        span, error = self._sending(message), ""
+        ids = {"property_id": message.property_id, "conversation_id": message.conversation_id}
+        try:
+            with self._bus.tracer.inside(span.trace, turn_id=message.turn_id, **ids):
+                accepted = await self._accept(message, deadline_ms, gateway_id)
+                told = {"channel": message.channel.value, "number": accepted.number, "text": message.text}
+                _log.info("turn accepted", extra=told)
+                return accepted
+        except BotelError as refused:
+            error = refused.code
+            raise
+        finally:
+            span.end(error=error)
+
+    def _sending(self, message: MessageReceived) -> Span:
+        tracer = self._bus.tracer
+        told = {**about(message), **messaging("send", "send", "turns", message)} if tracer.on else None
+        return tracer.start("send turns", message.trace, kind=Kind.PRODUCER, attributes=told)
+
+    async def _accept(self, message: MessageReceived, deadline_ms: int, gateway_id: str) -> Accepted:
         conversation, keys = message.conversation_id, self._bus.keys(message.property_id)
         body = encode(message)
         reply = await self._bus.commands.call(

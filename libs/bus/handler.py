@@ -60,6 +60,10 @@ class Turn(Protocol):
         """Guest, reservation, property and channel data."""
 
     @property
+    def trace(self) -> str:
+        """The traceparent that what this run records and asks bears; '' for none."""
+
+    @property
     def offset(self) -> int:
         """UTF-8 bytes of the reply yielded so far, the draft of an earlier run included."""
 

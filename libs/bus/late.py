@@ -9,12 +9,12 @@ from libs.contracts.keys import Keys
 from libs.contracts.turns import Grant
 
 
-def tell_late(bus: Bus, keys: Keys, grant: Grant, gateways: Iterable[str], offset: int) -> None:
+def tell_late(bus: Bus, keys: Keys, grant: Grant, gateways: Iterable[str], offset: int, trace: str) -> None:
     """Words up to `offset` were emitted before the brain knew these gateways: each sees a hole, and heals.
 
     Not awaited: who does not hear of it sees the hole at the next words.
     """
-    chunk = ("c", grant.conversation_id, "t", grant.item.turn_id, "e", grant.epoch, "o", offset, "b", "")
+    chunk = ("c", grant.conversation_id, "t", grant.item.turn_id, "e", grant.epoch, "o", offset, "b", "", "tp", trace)
     for gateway in gateways:
         limit = ("MAXLEN", "~", bus.settings.max_chunk_stream)
         sent = bus.commands.send("XADD", keys.chunks(gateway), *limit, "*", *chunk)

@@ -16,6 +16,8 @@ class Piece(msgspec.Struct, frozen=True):
     offset: int
     """Where it begins in the reply, in UTF-8 bytes."""
     end: ReplyStatus | None = None
+    trace: str = ""
+    """W3C traceparent of the run that wrote it; '' where it comes from the log or a draft."""
 
 
 class SlowFollower(UnknownConversation):

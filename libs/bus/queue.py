@@ -112,6 +112,7 @@ class TurnQueue:
         last_words: bytes = b"",
         reason: str = "",
         budget: int = 0,
+        trace: str = "",
     ) -> Committed:
         """End the turn. `budget`: turns of the conversation that may still be taken in place."""
         keys, conversation = self._keys, grant.conversation_id
@@ -139,6 +140,7 @@ class TurnQueue:
                 self._bus.settings.max_chunk_stream,
                 offset,
                 last_words,
+                trace,
                 *map(encode, events),
             ],
         )

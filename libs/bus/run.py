@@ -15,6 +15,8 @@ from libs.bus.effects import Effects
 from libs.bus.handler import Done, Handler, JournalEvent, TurnStopped
 from libs.bus.insisting import PAUSE_S, insist
 from libs.bus.late import tell_late
+from libs.bus.run_span import FirstWords
+from libs.bus.tracing import Span
 from libs.contracts.codec import encode
 from libs.contracts.errors import BotelError, BusFull
 from libs.contracts.events import AnyEvent, CommandRequested, MessageReceived, ToolCompleted
@@ -37,11 +39,12 @@ class Run:
         message: MessageReceived,
         events: Sequence[AnyEvent],
         context: Mapping[str, str],
+        span: Span,
     ) -> None:
         self._bus, self._keys, self._worker = bus, keys, worker_id
         self._grant, self._message, self._events, self._context = grant, message, events, context
-        self._gateways = list(grant.subscribers)
-        self._version = grant.subscriber_version
+        self.gateways, self.version, self.span = list(grant.subscribers), grant.subscriber_version, span
+        self._first = FirstWords(bus.tracer, self.span.trace)
         self._fence = (worker_id, grant.epoch, grant.item.turn_id)
         self._emit_keys = self._keys_of_emit()
         self._text = bytearray(grant.draft.encode())
@@ -75,6 +78,10 @@ class Run:
     @property
     def context(self) -> Mapping[str, str]:
         return self._context
+
+    @property
+    def trace(self) -> str:
+        return self.span.trace
 
     @property
     def offset(self) -> int:
@@ -116,7 +123,7 @@ class Run:
                 keys.events,
                 keys.draft(conversation),
                 keys.seen(conversation, event.id),
-                *map(keys.chunks, self._gateways),
+                *map(keys.chunks, self.gateways),
             ],
             [
                 *self._fence,
@@ -188,14 +195,6 @@ class Run:
         """An emit did not land: what is beyond `length` counts as unsent again."""
         self._sent = min(self._sent, length)
 
-    @property
-    def gateways(self) -> list[str]:
-        return self._gateways
-
-    @property
-    def version(self) -> int:
-        return self._version
-
     async def _drive(self, handler: Handler) -> Done:
         async with contextlib.aclosing(handler(self)) as steps:
             async for step in steps:
@@ -224,15 +223,16 @@ class Run:
         self._sent = len(self._text)
         self._in_flight = sent = self._emit(offset, words)
         sent.add_done_callback(partial(self._landed, offset))
+        self._first.sent(sent)
 
     def _emit(self, offset: int, words: bytes) -> asyncio.Future[Any]:
         settings, conversation = self._bus.settings, self._grant.conversation_id
         limits = (settings.max_draft_bytes, conversation, settings.max_chunk_stream)
-        return self._bus.commands.call("emit", self._emit_keys, (*self._fence, offset, words, *limits))
+        return self._bus.commands.call("emit", self._emit_keys, (*self._fence, offset, words, *limits, self.span.trace))
 
     def _keys_of_emit(self) -> list[str]:
         keys, conversation = self._keys, self._grant.conversation_id
-        return [keys.conv(conversation), keys.draft(conversation), *map(keys.chunks, self._gateways)]
+        return [keys.conv(conversation), keys.draft(conversation), *map(keys.chunks, self.gateways)]
 
     def _landed(self, offset: int, sent: asyncio.Future[Any]) -> None:
         if self._in_flight is sent:
@@ -251,7 +251,7 @@ class Run:
         outcome, *rest = sent.result()
         match outcome:
             case b"ok":
-                if rest[1] != self._version and not self._asked:
+                if rest[1] != self.version and not self._asked:
                     self._refresh(rest[1])
                 self._flush()
             case b"gap":
@@ -272,10 +272,10 @@ class Run:
     def _learn(self, version: int, asked: asyncio.Future[Any]) -> None:
         self._asked = None
         if not asked.cancelled() and asked.exception() is None:
-            known = set(self._gateways)
-            self._version, self._gateways = version, [gateway.decode() for gateway in asked.result()]
+            known = set(self.gateways)
+            self.version, self.gateways = version, [gateway.decode() for gateway in asked.result()]
             self._emit_keys = self._keys_of_emit()
-            tell_late(self._bus, self._keys, self._grant, set(self._gateways) - known, self._sent)
+            tell_late(self._bus, self._keys, self._grant, set(self.gateways) - known, self._sent, self.trace)
         self._flush()
 
     async def _settle(self) -> None:

@@ -204,7 +204,7 @@ class Subscription:
         offset = stitch.delivered
         fit, text = stitch.offer(chunk)
         if fit is Fit.TAKEN and (text or chunk.end):
-            self._put(Piece(chunk.turn_id, text, offset, chunk.end), len(text))
+            self._put(Piece(chunk.turn_id, text, offset, chunk.end, chunk.trace), len(text))
         return fit is not Fit.GAP
 
     async def _heal(self, item: Chunk | EventCopy | int) -> None:
@@ -258,7 +258,7 @@ class Subscription:
             offset = stitch.delivered
             stitch.ended = reply.status
             text = stitch.extend(reply.text.encode())
-            self._put(Piece(reply.turn_id, text, offset, reply.status), len(text))
+            self._put(Piece(reply.turn_id, text, offset, reply.status, reply.trace), len(text))
         self._stitches[reply.turn_id] = stitch
         while len(self._stitches) > 16:
             self._stitches.pop(next(iter(self._stitches)))

@@ -37,6 +37,8 @@ class CallTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many gateways this call has outlived: whoever answers after the first begins with an apology."""
     handovers: int = 0
     """How many of these left it on purpose, and did not die over it."""
+    trace: str = ""
+    """W3C traceparent of the call: whoever has it goes on with the same trace."""
 
 
 def encode_ticket(ticket: CallTicket) -> str:

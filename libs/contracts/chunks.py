@@ -11,7 +11,7 @@ from libs.contracts.events import ReplyStatus
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Text of a running reply. Fields on the stream: c, t, e, o, b and, on the last one, s."""
+    """Text of a running reply. Fields on the stream: c, t, e, o, b, on the last one s, and tp."""
 
     conversation_id: str
     turn_id: str
@@ -21,6 +21,8 @@ class Chunk(msgspec.Struct, frozen=True):
     text: str
     end: ReplyStatus | None = None
     """Set on the last chunk of a turn."""
+    trace: str = ""
+    """W3C traceparent of the run that wrote it."""
 
 
 class EventCopy(msgspec.Struct, frozen=True):
@@ -44,6 +46,7 @@ def decode_chunk(fields: Mapping[bytes, bytes]) -> Chunk | EventCopy:
             offset=int(fields[b"o"]),
             text=fields[b"b"].decode(),
             end=ReplyStatus(end.decode()) if end else None,
+            trace=fields.get(b"tp", b"").decode(),
         )
     except (KeyError, ValueError) as error:
         raise MalformedMessage(f"chunk entry: {type(error).__name__}: {error}") from error

@@ -23,12 +23,15 @@ class LogLevel(enum.StrEnum):
 
 
 class ObservabilitySettings(BaseSettings):
-    """Environment: BOTEL_LOG_LEVEL, BOTEL_LOG_FORMAT, BOTEL_HEALTH_HOST, BOTEL_HEALTH_PORT."""
+    """Environment: BOTEL_LOG_LEVEL, BOTEL_LOG_FORMAT, BOTEL_SHOW_WORDS, BOTEL_HEALTH_HOST, BOTEL_HEALTH_PORT."""
 
     model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore")
 
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+    show_words: bool = False
+    """Guests' and the concierge's words, tools' arguments and exceptions' texts in logs and traces: personal data of
+    guests, for whoever reads those. For a developer's machine."""
     health_host: str = "127.0.0.1"
     health_port: int = Field(default=0, ge=0, le=65_535)
     """Of a worker that has no HTTP of its own; 0: any free port, told in the log."""

@@ -164,6 +164,7 @@ def _config(context: TurnContext) -> RunnableConfig:
     return {
         "run_name": "brain.turn",
         "recursion_limit": MAX_STEPS,
+        "callbacks": list(context.callbacks),
         "metadata": dict(ids),
         "configurable": {"thread_id": thread, **ids, **guest},
     }

@@ -14,10 +14,12 @@ from langchain_core.messages import AnyMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from libs.bus.handler import Done, Turn, TurnStopped
+from libs.bus.tracing import NullTracer, Tracer
 from libs.contracts.errors import BotelError
 from libs.contracts.events import AnyEvent, Channel, Usage
 from services.brain import journal
 from services.brain.agent import Agent, Said
+from services.brain.call_spans import CallSpans
 from services.brain.domain.continuation import Continuation
 from services.brain.domain.cost import Prices
 from services.brain.domain.speech import Words
@@ -54,7 +56,9 @@ class Concierge:
         earlier: EarlierEvents | None = None,
         desks: tuple[str, ...] = (),
         prices: Prices = _FREE,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer or NullTracer()
         self._agent, self._pms, self._clock, self._desks = agent, pms, clock, desks
         self._prices = prices
         self._model_name = model_name
@@ -67,9 +71,11 @@ class Concierge:
         A failing model ends in an apology, recorded as a failed reply. A cancel and `TurnStopped` pass through and
         stop the model at once.
         """
-        reply = _Reply(turn, self._prices)
+        reply, spans = _Reply(turn, self._prices), CallSpans(self._tracer, turn) if self._tracer.on else None
         try:
             context, messages = await self._prepare(turn)
+            if spans:
+                context = replace(context, callbacks=(spans,))
             async with contextlib.aclosing(self._agent.say(messages, context)) as pieces:
                 async for said in pieces:
                     if words := reply.take(said):
@@ -89,6 +95,9 @@ class Concierge:
             for words in reply.apology():
                 yield words
             yield replace_done(reply.done(self._model_name), reason)
+        finally:
+            if spans:
+                spans.close()
 
     async def _prepare(self, turn: Turn) -> tuple[TurnContext, list[AnyMessage]]:
         """What the agent is told: the repaired conversation, the situation, and what an earlier run left behind."""

@@ -16,6 +16,7 @@ from langchain_core.tracers.langchain import wait_for_all_tracers
 
 from libs.bus.bus import Bus, new_id
 from libs.bus.settings import BusSettings
+from libs.bus.tracing import Tracer
 from libs.bus.worker import Worker
 from libs.contracts.errors import BotelError
 from libs.observability.health import Check, Health, serve_health
@@ -24,6 +25,7 @@ from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
 from libs.observability.settings import ObservabilitySettings
+from libs.observability.tracing import TracingSettings, tracing
 from libs.process import settle
 from services.brain.agent import Agent, OwnAgent, load_agent
 from services.brain.answer import Concierge, wall_clock
@@ -48,6 +50,9 @@ async def run() -> None:
     registry = process_registry("brain", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         settings = BusSettings()
+        tracer = await stack.enter_async_context(
+            tracing(TracingSettings(), service="brain", instance=worker_id, show_words=watch.show_words)
+        )
         earlier = await stack.enter_async_context(
             earlier_events(
                 brain.store_url,
@@ -56,8 +61,8 @@ async def run() -> None:
                 timeout_s=brain.store_timeout_s,
             )
         )
-        concierge = await stack.enter_async_context(concierge_of(brain, model, earlier))
-        bus = await stack.enter_async_context(Bus(settings, BusMetrics(registry), worker_id))
+        concierge = await stack.enter_async_context(concierge_of(brain, model, earlier, tracer))
+        bus = await stack.enter_async_context(Bus(settings, BusMetrics(registry), worker_id, tracer))
         worker = Worker(bus, worker_id, concierge.answer, slots=brain.slots)
         health = Health(registry, {"redis": bus.ping, "leases": _leases(worker)})
         side = [serve_health(health, host=watch.health_host, port=watch.health_port), LoopLag(registry).run()]
@@ -91,7 +96,10 @@ async def _serve(worker: Worker, health: Health, side: Sequence[Coroutine[Any, A
 
 @contextlib.asynccontextmanager
 async def concierge_of(
-    brain: BrainSettings, model: ModelSettings, earlier: EarlierEvents | None = None
+    brain: BrainSettings,
+    model: ModelSettings,
+    earlier: EarlierEvents | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Concierge]:
     """The handler with all that it needs, closed at the end. Raises a typed error if a setting does not work."""
     today = wall_clock().astimezone(ZoneInfo(TIMEZONE)).date()
@@ -112,6 +120,7 @@ async def concierge_of(
             earlier=earlier,
             desks=brain.desk_names(),
             prices=model.prices(),
+            tracer=tracer,
         )
     finally:
         await http.aclose()

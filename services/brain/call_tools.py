@@ -108,7 +108,7 @@ async def _request(context: TurnContext, name: str, command: AnyCommand, about: 
             property_id=context.property_id,
             conversation_id=context.conversation_id,
             turn_id=context.turn_id,
-            trace=message.trace,
+            trace=context.turn.trace,
             author=Author.CONCIERGE,
             channel=message.channel,
             command_id=own_id,

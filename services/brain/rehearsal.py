@@ -56,6 +56,10 @@ class RehearsedTurn:
         return self._context
 
     @property
+    def trace(self) -> str:
+        return self._message.trace
+
+    @property
     def offset(self) -> int:
         return len(self.text.encode())
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from libs.bus.handler import Turn
 from libs.contracts.events import AnyEvent, Channel, ConversationOpened, ToolCompleted
@@ -35,6 +36,8 @@ class TurnContext:
     """Whom a caller can be put through to, by name."""
     done: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Results of this turn's completed calls in an earlier run, by tool and canonical arguments."""
+    callbacks: tuple[Any, ...] = ()
+    """LangChain's: told of the run's model and tool calls."""
     unknown: set[tuple[str, str]] = field(default_factory=set)
     """Side effects of this turn that may or may not have happened: none of them is begun again."""
 

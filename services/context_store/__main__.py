@@ -9,6 +9,7 @@ from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
+from libs.observability.tracing import TracingSettings, tracing
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.serve import stop_on_signals
 from services.context_store.app import run
@@ -17,9 +18,12 @@ from services.context_store.settings import StoreSettings
 
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    configure(ObservabilitySettings(), service="context_store")
+    watch = ObservabilitySettings()
+    configure(watch, service="context_store")
+    traced = tracing(TracingSettings(), service="context_store", show_words=watch.show_words)
     with stop_on_signals() as stop:
-        await run(StoreSettings(), BusSettings(), ApiKeySettings(), stop)
+        async with traced as tracer:
+            await run(StoreSettings(), BusSettings(), ApiKeySettings(), stop, tracer=tracer)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from libs.bus.bus import Bus, new_id
 from libs.bus.events import EventConsumer
 from libs.bus.settings import BusSettings
 from libs.bus.stats import read_stats
+from libs.bus.tracing import Tracer
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import STORE_GROUP
 from libs.observability.health import Health, routes
@@ -48,6 +49,7 @@ async def run(
     stop: asyncio.Event,
     on_bound: Callable[[int], None] | None = None,
     now_ms: Callable[[], int] | None = None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Consume and serve until `stop`. `ConfigurationError` for keys or times that cannot be served with.
 
@@ -59,10 +61,10 @@ async def run(
     registry = process_registry("context_store", RELEASE)
     archive = await open_archive(settings.archive_url)
     try:
-        async with Bus(bus_settings, BusMetrics(registry), "context-store") as bus:
+        async with Bus(bus_settings, BusMetrics(registry), "context-store", tracer) as bus:
             live = BusConversations(bus, tail_timeout_ms=settings.tail_timeout_ms)
             history = History(archive, live)
-            changes = Changes(archive, history, live, now_ms=clock, new_id=new_id)
+            changes = Changes(archive, history, live, now_ms=clock, new_id=new_id, tracer=tracer)
             watch = LagWatch(lambda: read_stats(bus), registry, every_s=settings.lag_every_s)
             metrics = StoreMetrics(registry)
             sink = Ingest(archive, live, on_event=StageMetrics(registry).observe, on_batch=metrics.count)

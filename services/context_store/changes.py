@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from libs.bus.tracing import Kind, NullTracer, Tracer
 from libs.contracts.context import opening_context
 from libs.contracts.errors import BusUnavailable, UnknownConversation
 from libs.contracts.events import Author, Channel, ContextUpdated, ConversationOpened
@@ -40,14 +41,19 @@ class Changes:
         *,
         now_ms: Callable[[], int],
         new_id: Callable[[str], str],
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer or NullTracer()
         self._archive, self._history, self._live = archive, history, live
         self._now_ms, self._new_id = now_ms, new_id
 
     async def open(
-        self, property_id: str, *, customer_id: str, reservation_id: str, channel: Channel
+        self, property_id: str, *, customer_id: str, reservation_id: str, channel: Channel, trace: str = ""
     ) -> tuple[str, bool]:
-        """(conversation, whether it is new). With Redis away a conversation that the archive knows is still found."""
+        """(conversation, whether it is new). With Redis away a conversation that the archive knows is still found.
+
+        `trace`: the client's traceparent.
+        """
         event = ConversationOpened(
             id=self._new_id("evt"),
             time_ms=self._now_ms(),
@@ -55,6 +61,7 @@ class Changes:
             conversation_id=self._new_id("conv"),
             author=Author.SYSTEM,
             channel=channel,
+            trace=self._trace("open conversation", property_id, trace),
             customer_id=customer_id,
             reservation_id=reservation_id,
         )
@@ -75,9 +82,17 @@ class Changes:
             return found[0].conversation_id, False
 
     async def update_context(
-        self, property_id: str, conversation_id: str, update: Mapping[str, str | None], *, event_id: str = ""
+        self,
+        property_id: str,
+        conversation_id: str,
+        update: Mapping[str, str | None],
+        *,
+        event_id: str = "",
+        trace: str = "",
     ) -> Updated:
         """Set fields, or remove those that are None. The same `event_id` takes effect once.
+
+        `trace`: the client's traceparent.
 
         Raises `InvalidRequest`, `UnknownConversation`, `Archived`, `BusUnavailable`.
         """
@@ -90,6 +105,7 @@ class Changes:
             conversation_id=conversation_id,
             author=Author.SYSTEM,
             channel=Channel.SYSTEM,
+            trace=self._trace("update context", property_id, trace),
             fields=change,
         )
         try:
@@ -98,3 +114,9 @@ class Changes:
             raise Archived from error
         after = {**current.fields, **change}
         return Updated(number, {name: value for name, value in after.items() if value})
+
+    def _trace(self, name: str, property_id: str, trace: str) -> str:
+        """That of what is asked: a step in the client's trace, or a trace of its own."""
+        span = self._tracer.start(name, trace, kind=Kind.SERVER, attributes={"botel.property_id": property_id})
+        span.end()
+        return span.trace

@@ -8,6 +8,7 @@ from libs import process
 from libs.bus.settings import BusSettings
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
+from libs.observability.tracing import TracingSettings, tracing
 from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.serve import stop_on_signals
@@ -17,16 +18,20 @@ from services.text_gateway.settings import TextSettings, VoiceSessionSettings
 
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    configure(ObservabilitySettings(), service="text_gateway")
+    watch = ObservabilitySettings()
+    configure(watch, service="text_gateway")
+    traced = tracing(TracingSettings(), service="text_gateway", show_words=watch.show_words)
     with stop_on_signals() as stop:
-        await run(
-            TextSettings(),
-            BusSettings(),
-            ApiKeySettings(),
-            stop,
-            room_settings=RoomSettings(),
-            session_settings=VoiceSessionSettings(),
-        )
+        async with traced as tracer:
+            await run(
+                TextSettings(),
+                BusSettings(),
+                ApiKeySettings(),
+                stop,
+                room_settings=RoomSettings(),
+                session_settings=VoiceSessionSettings(),
+                tracer=tracer,
+            )
 
 
 if __name__ == "__main__":

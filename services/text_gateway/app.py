@@ -15,6 +15,7 @@ from libs.bus.calls import Calls as BusCalls
 from libs.bus.conversations import Conversations as BusConversations
 from libs.bus.feed import Feed as BusFeed
 from libs.bus.settings import BusSettings
+from libs.bus.tracing import Tracer
 from libs.contracts.errors import BusUnavailable
 from libs.observability import names
 from libs.observability.health import Health, routes
@@ -48,6 +49,7 @@ async def run(
     *,
     room_settings: RoomSettings | None = None,
     session_settings: VoiceSessionSettings | None = None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Serve until `stop`; without rooms when they are not configured. Whether LiveKit is up is no part of readiness.
 
@@ -57,7 +59,7 @@ async def run(
     api_keys = load_api_keys(key_settings, settings.host)
     registry = process_registry("text_gateway", RELEASE)
     async with (
-        Bus(bus_settings, BusMetrics(registry), "text-gateway") as bus,
+        Bus(bus_settings, BusMetrics(registry), "text-gateway", tracer) as bus,
         BusFeed(bus, new_id("text")) as feed,
         _rooms(room_settings, session_settings) as rooms,
     ):
@@ -68,8 +70,8 @@ async def run(
 
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
         conversations = BusConversations(bus)
-        app = build(settings, api_keys, conversations, feed, health, registry, stop)
-        add_voice(app, conversations, rooms, BusCalls(bus), registry, session_settings)
+        app = build(settings, api_keys, conversations, feed, health, registry, stop, tracer)
+        add_voice(app, conversations, rooms, BusCalls(bus), registry, session_settings, tracer)
         settle()
         await serve(
             app,
@@ -91,6 +93,7 @@ def build(
     health: Health,
     registry: CollectorRegistry,
     closing: asyncio.Event,
+    tracer: Tracer | None = None,
 ) -> FastAPI:
     """The application over parts that are there already: tests give it others."""
     slots = StreamSlots(settings.max_streams)
@@ -103,6 +106,7 @@ def build(
         new_id=new_id,
         deadline_ms=settings.turn_deadline_ms,
         reply_timeout_s=settings.reply_timeout_s,
+        tracer=tracer,
     )
     app = new_application(
         "Text gateway",
@@ -123,6 +127,7 @@ def add_voice(
     calls: Calls,
     registry: CollectorRegistry,
     settings: VoiceSessionSettings,
+    tracer: Tracer | None = None,
 ) -> None:
     """Voice sessions and LiveKit's webhook."""
     opened = Counter(names.VOICE_SESSIONS, "Voice sessions asked for, by outcome", ["outcome"], registry=registry)
@@ -132,7 +137,13 @@ def add_voice(
         names.VOICE_WEBHOOKS, "LiveKit's webhooks, by event and outcome", ["event", "outcome"], registry=registry
     )
     sessions = Sessions(
-        conversations, rooms, calls, now_ms=_now_ms, new_id=new_id, count=lambda outcome: opened.labels(outcome).inc()
+        conversations,
+        rooms,
+        calls,
+        now_ms=_now_ms,
+        new_id=new_id,
+        count=lambda outcome: opened.labels(outcome).inc(),
+        tracer=tracer,
     )
     reports = RoomReports(
         conversations,

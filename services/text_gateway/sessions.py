@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from libs.bus.tracing import Kind, NullTracer, Tracer
 from libs.contracts.calls import CallTicket
 from libs.contracts.context import opening_context
 from libs.contracts.errors import BotelError
@@ -30,6 +31,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """'': the guest's own, or a new one."""
     customer_id: str = ""
     reservation_id: str = ""
+    trace: str = ""
+    """The client's traceparent; '': the call begins a trace."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +56,10 @@ class Sessions:
         now_ms: Callable[[], int],
         new_id: Callable[[str], str],
         count: Callable[[str], None],
+        tracer: Tracer | None = None,
     ) -> None:
         self._conversations, self._rooms, self._calls = conversations, rooms, calls
+        self._tracer = tracer or NullTracer()
         self._now_ms, self._new_id, self._count = now_ms, new_id, count
 
     async def open(self, wish: Wish) -> Session:
@@ -62,11 +67,17 @@ class Sessions:
 
         Raises `VoiceNotConfigured`, `RoomsUnavailable` and `RoomsRefused`, with nothing opened, and the bus's errors.
         """
+        about = {"botel.property_id": wish.property_id}
+        span, code = self._tracer.start("open voice session", wish.trace, kind=Kind.SERVER, attributes=about), ""
         try:
-            session = await self._open(wish)
+            with self._tracer.inside(span.trace, property_id=wish.property_id):
+                session = await self._open(msgspec.structs.replace(wish, trace=span.trace))
         except BotelError as error:
+            code = error.code
             self._count(error.code)
             raise
+        finally:
+            span.end(error=code)
         self._count("rejoined" if session.rejoined else "opened")
         return session
 
@@ -86,6 +97,7 @@ class Sessions:
             customer_id=context.get("customer_id", ""),
             reservation_id=context.get("reservation_id", ""),
             guest=guest_identity(conversation_id),
+            trace=wish.trace,
         )
         if ticket is None:
             await self._calls.expect(fresh, _ANSWERED_WITHIN_MS)
@@ -119,6 +131,7 @@ class Sessions:
             conversation_id=self._new_id("conv"),
             author=Author.SYSTEM,
             channel=Channel.VOICE,
+            trace=wish.trace,
             customer_id=wish.customer_id,
             reservation_id=wish.reservation_id,
         )

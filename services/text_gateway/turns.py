@@ -9,6 +9,8 @@ from contextlib import aclosing, closing
 import msgspec
 
 from libs.bus.pieces import Item, Piece
+from libs.bus.run_span import messaging
+from libs.bus.tracing import NULL_SPAN, Kind, NullTracer, Span, Tracer
 from libs.contracts.context import opening_context
 from libs.contracts.events import (
     AnyEvent,
@@ -38,6 +40,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str = ""
     reservation_id: str = ""
     idempotency_key: str = ""
+    trace: str = ""
+    """The client's traceparent; '': the turn begins a trace."""
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     duplicate: bool
     """The bus had it already."""
+    span: Span = NULL_SPAN
+    """From the request to the end of the answer; ended by whoever follows it."""
 
 
 class Turns:
@@ -65,13 +71,25 @@ class Turns:
         new_id: Callable[[str], str],
         deadline_ms: int,
         reply_timeout_s: float,
+        tracer: Tracer | None = None,
     ) -> None:
         self._conversations, self._feed = conversations, feed
+        self._tracer = tracer or NullTracer()
         self._now_ms, self._new_id = now_ms, new_id
         self._deadline_ms, self._reply_timeout_s = deadline_ms, reply_timeout_s
 
     async def begin(self, ask: Ask) -> Turn:
         """Give the turn to the bus, once per idempotency key. Raises the bus's typed errors."""
+        about = {"botel.property_id": ask.property_id, "botel.channel": Channel.TEXT.value}
+        span = self._tracer.start("turn", ask.trace, kind=Kind.SERVER, attributes=about)
+        try:
+            with self._tracer.inside(span.trace, property_id=ask.property_id):
+                return await self._begin(msgspec.structs.replace(ask, trace=span.trace), span)
+        except BaseException as error:
+            span.end(error=getattr(error, "code", type(error).__name__))
+            raise
+
+    async def _begin(self, ask: Ask, span: Span) -> Turn:
         conversation_id, created = ask.conversation_id, False
         if not conversation_id:
             conversation_id, created = await self._open(ask)
@@ -87,8 +105,12 @@ class Turns:
             turn_id=turn_id,
             author=Author.GUEST,
             channel=Channel.TEXT,
+            trace=ask.trace,
             text=ask.chat.text,
         )
+        if self._tracer.on:
+            ids = {"botel.conversation_id": conversation_id, "botel.turn_id": turn_id}
+            span.set({**ids, "botel.question": self._tracer.words(ask.chat.text)})
         accepted = await self._conversations.accept(
             message, deadline_ms=self._deadline_ms, gateway_id=self._feed.gateway_id
         )
@@ -99,6 +121,7 @@ class Turns:
             number=accepted.number,
             text=ask.chat.text,
             duplicate=accepted.duplicate,
+            span=span,
         )
 
     async def follow(self, turn: Turn) -> AsyncGenerator[Piece | ReplyGenerated, None]:
@@ -106,14 +129,31 @@ class Turns:
 
         Raises `ReplyTimeout`, and `IdempotencyConflict` when the turn's id was another message's.
         """
+        error = ""
+        try:
+            async with aclosing(self._follow(turn)) as items:
+                async for item in items:
+                    yield item
+        except GeneratorExit:
+            error = "left"
+            raise
+        except BaseException as broken:
+            error = getattr(broken, "code", type(broken).__name__)
+            raise
+        finally:
+            turn.span.end(error=error)
+
+    async def _follow(self, turn: Turn) -> AsyncGenerator[Piece | ReplyGenerated, None]:
         # A repeated turn is followed from its own message on, so that it can be compared.
         after = turn.number - 1 if turn.duplicate else turn.number
         following = await self._feed.follow(turn.property_id, turn.conversation_id, after=after)
         deadline = asyncio.get_running_loop().time() + self._reply_timeout_s
-        with closing(following):
+        receiving = _Receiving(self._tracer, turn)
+        with closing(following), closing(receiving):
             items = aiter(following)
             while True:
                 item = await _next(items, deadline, turn)
+                receiving.take(item)
                 if isinstance(item, MessageReceived):
                     _check_same(turn, item)
                 elif isinstance(item, Piece | ReplyGenerated) and item.turn_id == turn.turn_id:
@@ -138,6 +178,7 @@ class Turns:
             conversation_id=conversation_of_key(ask.property_id, key) if key else self._new_id("conv"),
             author=Author.SYSTEM,
             channel=Channel.TEXT,
+            trace=ask.trace,
             customer_id=ask.customer_id,
             reservation_id=ask.reservation_id,
         )
@@ -155,9 +196,29 @@ class Turns:
     async def _import(self, ask: Ask, conversation_id: str) -> None:
         for at, line in enumerate(ask.chat.history):
             event_id = imported_id(conversation_id, at, line)
-            await self._conversations.append(
-                _imported(ask.property_id, conversation_id, event_id, line, self._now_ms())
-            )
+            await self._conversations.append(_imported(ask, conversation_id, event_id, line, self._now_ms()))
+
+
+class _Receiving:
+    """The span of a reply on its way over the bus, from its first piece to its end."""
+
+    def __init__(self, tracer: Tracer, turn: Turn) -> None:
+        self._tracer, self._turn = tracer, turn
+        self._span: Span | None = None
+
+    def take(self, item: Item) -> None:
+        if not self._tracer.on or item.turn_id != self._turn.turn_id:
+            return
+        if isinstance(item, Piece) and self._span is None:
+            told = messaging("receive", "receive", "chunks")
+            parent = item.trace or self._turn.span.trace
+            self._span = self._tracer.start("receive chunks", parent, kind=Kind.CONSUMER, attributes=told)
+        elif isinstance(item, MessageReceived) and self._turn.duplicate:
+            self._turn.span.link(item.trace)  # the trace of the request that was first with this turn
+
+    def close(self) -> None:
+        if self._span:
+            self._span.end()
 
 
 async def _next(items: AsyncIterator[Item], deadline: float, turn: Turn) -> Item:
@@ -169,25 +230,27 @@ async def _next(items: AsyncIterator[Item], deadline: float, turn: Turn) -> Item
         raise ReplyTimeout(conversationId=turn.conversation_id, turnId=turn.turn_id) from error
 
 
-def _imported(property_id: str, conversation_id: str, event_id: str, line: Line, now_ms: int) -> AnyEvent:
+def _imported(ask: Ask, conversation_id: str, event_id: str, line: Line, now_ms: int) -> AnyEvent:
     if line.speaker is Speaker.USER:
         return MessageReceived(
             id=event_id,
             time_ms=now_ms,
-            property_id=property_id,
+            property_id=ask.property_id,
             conversation_id=conversation_id,
             author=Author.GUEST,
             channel=Channel.TEXT,
+            trace=ask.trace,
             text=line.text,
             imported=True,
         )
     return ReplyGenerated(
         id=event_id,
         time_ms=now_ms,
-        property_id=property_id,
+        property_id=ask.property_id,
         conversation_id=conversation_id,
         author=Author.CONCIERGE,
         channel=Channel.TEXT,
+        trace=ask.trace,
         text=line.text,
         status=ReplyStatus.FINISHED,
         imported=True,

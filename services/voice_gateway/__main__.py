@@ -10,6 +10,7 @@ from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
+from libs.observability.tracing import TracingSettings, tracing
 from libs.rooms import RoomSettings
 from services.voice_gateway.app import run
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
@@ -22,7 +23,9 @@ async def main() -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await run(GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), watch, RoomSettings(), stop)
+    async with tracing(TracingSettings(), service="voice_gateway", show_words=watch.show_words) as tracer:
+        settings = GatewaySettings(), CallSettings(), SpeechSettings(), BusSettings(), watch, RoomSettings()
+        await run(*settings, stop, tracer)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from libs.bus.calls import Calls
 from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
+from libs.bus.tracing import Tracer
 from libs.contracts.errors import BusUnavailable
 from libs.observability import names
 from libs.observability.health import Health, serve_health
@@ -26,7 +27,8 @@ from libs.observability.release import RELEASE
 from libs.observability.settings import ObservabilitySettings
 from libs.process import settle
 from libs.rooms import RoomSettings
-from services.voice_gateway.bus_link import BusExchange
+from services.voice_gateway import livekit_spans
+from services.voice_gateway.bus_exchange import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
 from services.voice_gateway.job_reports import JobReports
@@ -49,9 +51,11 @@ async def run(
     watch: ObservabilitySettings,
     rooms: RoomSettings,
     stop: asyncio.Event,
+    tracer: Tracer | None = None,
 ) -> None:
     """Take calls until `stop`. `VoiceUnavailable` for a provider that cannot work, `OSError` for a port taken."""
     _check_loopback(gateway.host)
+    livekit_spans.switch_off()
     registry = process_registry("voice_gateway", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -59,10 +63,10 @@ async def run(
         speech = SpeechFactory(speech_settings, http, providers)
         stack.callback(speech.close)
         await asyncio.to_thread(speech.warm)
-        bus = await stack.enter_async_context(Bus(bus_settings, counted, "voice-gateway"))
+        bus = await stack.enter_async_context(Bus(bus_settings, counted, "voice-gateway", tracer))
         feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
-        exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
-        door = Door(exchange, speech, gateway, call, new_id)
+        exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id, tracer=tracer)
+        door = Door(exchange, speech, gateway, call, new_id, tracer)
         lag = LoopLag(registry)
         reports = await stack.enter_async_context(JobReports(registry, counted, providers))
         worker = Worker(rooms, gateway, Calls(bus), lag, reports) if rooms.configured else None

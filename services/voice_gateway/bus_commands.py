@@ -14,8 +14,8 @@ class Commands:
 
     def __init__(self) -> None:
         self._call_id = ""
-        self._known: dict[str, str] = {}
-        """Turn of every command that was seen."""
+        self._known: dict[str, tuple[str, str]] = {}
+        """Turn and traceparent of every command that was seen."""
         self._answered: set[str] = set()
         self._queue: asyncio.Queue[CallCommand | None] = asyncio.Queue()
         self._closed = False
@@ -29,7 +29,7 @@ class Commands:
             self._answered.add(event.command_id)
         if not isinstance(event, CommandRequested) or not self._is_mine(event):
             return
-        self._known[event.command_id] = event.turn_id
+        self._known[event.command_id] = event.turn_id, event.trace
         if not self._closed:
             self._queue.put_nowait(
                 CallCommand(
@@ -50,8 +50,9 @@ class Commands:
         for event in seen:
             self.see(event, inherited=True, overtaken=bool(said) and event.number < said[-1])
 
-    def turn_of(self, command_id: str) -> str:
-        return self._known.get(command_id, "")
+    def origin(self, command_id: str) -> tuple[str, str]:
+        """Turn and traceparent of the request; '' for what is not known."""
+        return self._known.get(command_id, ("", ""))
 
     async def __aiter__(self) -> AsyncIterator[CallCommand]:
         while (command := await self._queue.get()) is not None:

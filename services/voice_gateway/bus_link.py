@@ -28,20 +28,24 @@ from libs.contracts.errors import (
 )
 from libs.contracts.events import (
     AnyEvent,
-    Author,
     CallQuality,
-    Channel,
-    ConversationOpened,
     Event,
     MessageReceived,
 )
-from libs.contracts.ids import check_external_id, check_id
 from libs.contracts.limits import MAX_MESSAGE_BYTES
 from services.voice_gateway.bus_commands import Commands
 from services.voice_gateway.bus_following import Following
 from services.voice_gateway.bus_records import Records
 from services.voice_gateway.bus_unheard import answer_to, look_back
-from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, HeardReport, ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import (
+    CallCommand,
+    EndReason,
+    HeardReport,
+    LeftTurn,
+    ReplyPiece,
+    SpokenTurn,
+)
+from services.voice_gateway.turn_spans import CallSpan, typed
 
 T = TypeVar("T")
 _ATTEMPTS = 3
@@ -69,42 +73,7 @@ class _Answer:
         fresh = data[max(0, self._delivered - piece.offset) :].decode()
         self._delivered = max(self._delivered, piece.offset + len(data))
         if fresh or piece.end:
-            self.pieces.put_nowait(ReplyPiece(fresh, piece.end))
-
-
-class BusExchange:
-    """Implements `ports.Exchange`: opens or finds the caller's conversation, and follows it."""
-
-    def __init__(
-        self, conversations: Conversations, feed: Feed, *, now_ms: Callable[[], int], new_id: Callable[[str], str]
-    ) -> None:
-        self._conversations, self._feed, self._now_ms, self._new_id = conversations, feed, now_ms, new_id
-
-    async def connect(self, caller: CallerIdentity) -> BusLink:
-        """See `ports.Exchange.connect`."""
-        check_id(caller.property_id, "property_id")
-        conversation_id = caller.conversation_id or await self._open(caller)
-        check_id(conversation_id, "conversation_id")
-        subscription = await self._feed.follow(caller.property_id, conversation_id)
-        return BusLink(self._conversations, self._feed, subscription, now_ms=self._now_ms)
-
-    async def _open(self, caller: CallerIdentity) -> str:
-        for field in ("customer_id", "reservation_id"):
-            if value := getattr(caller, field):
-                check_external_id(value, field)
-        event = ConversationOpened(
-            id=self._new_id("event"),
-            time_ms=self._now_ms(),
-            property_id=caller.property_id,
-            conversation_id=self._new_id("conv"),
-            author=Author.SYSTEM,
-            channel=Channel.VOICE,
-            customer_id=caller.customer_id,
-            reservation_id=caller.reservation_id,
-        )
-        context = {name: getattr(caller, name) for name in ("property_id", "customer_id", "reservation_id")}
-        opened = await self._conversations.open(event, {name: value for name, value in context.items() if value})
-        return opened.conversation_id
+            self.pieces.put_nowait(ReplyPiece(fresh, piece.end, piece.trace))
 
 
 class BusLink:
@@ -117,13 +86,14 @@ class BusLink:
         subscription: Subscription,
         *,
         now_ms: Callable[[], int],
+        call: CallSpan,
     ) -> None:
         self._conversations, self._feed, self._gateway = conversations, feed, feed.gateway_id
-        self._now_ms = now_ms
+        self._now_ms, self._call = now_ms, call
         self._left: dict[str, MessageReceived] = {}
         """Questions that another gateway asked, and that are answered here."""
         self._property, self._conversation = subscription.property_id, subscription.conversation_id
-        self._records = Records(self._property, self._conversation, feed.gateway_id, now_ms)
+        self._records = Records(self._property, self._conversation, feed.gateway_id, now_ms, call.trace)
         self._before = subscription.number
         """The last event before this gateway had the call."""
         self._asked: dict[str, _Answer] = {}
@@ -138,8 +108,16 @@ class BusLink:
         self._following = Following(feed, subscription, self._sort, self._break)
 
     @property
+    def property_id(self) -> str:
+        return self._property
+
+    @property
     def conversation_id(self) -> str:
         return self._conversation
+
+    @property
+    def trace(self) -> str:
+        return self._call.trace
 
     async def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         """See `ports.BrainLink.ask`. `BusUnavailable` at once when the line is broken."""
@@ -153,11 +131,12 @@ class BusLink:
 
     async def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
         """See `ports.BrainLink.write`. `BusUnavailable` at once when the line is broken."""
-        async with contextlib.aclosing(self._converse(self._records.written(turn_id, text))) as pieces:
-            async for piece in pieces:
-                yield piece
+        with typed(self._call, turn_id) as trace:
+            async with contextlib.aclosing(self._converse(self._records.written(turn_id, text, trace))) as pieces:
+                async for piece in pieces:
+                    yield piece
 
-    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+    async def unheard(self, within_ms: int) -> LeftTurn | None:
         """See `ports.BrainLink.unheard`."""
         left = await look_back(
             self._conversations,
@@ -171,7 +150,7 @@ class BusLink:
             return None
         self._left[left.turn_id] = left
         self._mine.add(left.turn_id)
-        return left.turn_id, left.text
+        return LeftTurn(left.turn_id, left.text, left.trace)
 
     async def _answer_again(self, turn: MessageReceived) -> AsyncGenerator[ReplyPiece, None]:
         answer = _Answer()
@@ -180,7 +159,7 @@ class BusLink:
                 if isinstance(item, Piece):
                     answer.offer(item)
                 else:
-                    answer.offer(Piece(turn_id=item.turn_id, offset=0, text=item.text, end=item.status))
+                    answer.offer(Piece(item.turn_id, item.text, 0, item.status, item.trace))
                 while not answer.pieces.empty():
                     piece = answer.pieces.get_nowait()
                     assert isinstance(piece, ReplyPiece)
@@ -239,6 +218,7 @@ class BusLink:
     async def call_started(self, call_id: str) -> None:
         """Record that the guest is on the line. Of a call that had begun before, take what was left to be done."""
         self._commands.begin(call_id)
+        self._call.begun(call_id)
         number = await self._append(self._records.started(call_id), context={"call": call_id})
         if number <= self._before:
             left = await self._conversations.read(self._property, self._conversation, after=number)
@@ -250,6 +230,7 @@ class BusLink:
         """Record the end of the call, and how it sounded. The guest may be in another call by now."""
         now = await _insist(lambda: self._conversations.read(self._property, self._conversation, count=1))
         context = {"call": ""} if now.context.get("call") == call_id else None
+        self._call.over(reason.value)
         await self._append(self._records.ended(call_id, reason, duration_ms, quality), context)
 
     def commands(self) -> AsyncIterator[CallCommand]:
@@ -258,8 +239,8 @@ class BusLink:
 
     async def command_done(self, command_id: str, *, ok: bool, detail: str = "") -> None:
         """See `ports.BrainLink.command_done`."""
-        turn_id = self._commands.turn_of(command_id)
-        await self._append(self._records.completed(command_id, turn_id, ok=ok, detail=detail))
+        turn_id, trace = self._commands.origin(command_id)
+        await self._append(self._records.completed(command_id, turn_id, ok=ok, detail=detail, trace=trace))
 
     async def _append(self, event: Event, context: dict[str, str] | None = None) -> int:
         """Record an event of this call; its number. An id takes effect once, so an unknown outcome is tried again."""
@@ -275,6 +256,7 @@ class BusLink:
         """Stop following; idempotent."""
         await self._following.close()
         self._commands.close()
+        self._call.over("")
         with contextlib.suppress(asyncio.QueueFull):
             self._others.put_nowait(None)
 

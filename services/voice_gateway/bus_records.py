@@ -22,27 +22,26 @@ from services.voice_gateway.ports import EndReason, HeardReport, SpokenTurn
 class Records:
     """Makes events of one conversation; `now_ms` gives Unix milliseconds."""
 
-    def __init__(self, property_id: str, conversation_id: str, gateway_id: str, now_ms: Callable[[], int]) -> None:
-        self._property, self._conversation, self._gateway, self._now_ms = (
-            property_id,
-            conversation_id,
-            gateway_id,
-            now_ms,
-        )
+    def __init__(
+        self, property_id: str, conversation_id: str, gateway_id: str, now_ms: Callable[[], int], trace: str = ""
+    ) -> None:
+        """`trace`: of the call; what belongs to a turn has the turn's."""
+        self._property, self._conversation, self._gateway = property_id, conversation_id, gateway_id
+        self._now_ms, self._trace = now_ms, trace
 
     def spoken(self, turn: SpokenTurn) -> MessageReceived:
-        about = self._about(f"{turn.turn_id}.message", Author.GUEST, turn.turn_id)
+        about = self._about(f"{turn.turn_id}.message", Author.GUEST, turn.turn_id, trace=turn.trace)
         return MessageReceived(**about, text=turn.text, confidence=turn.confidence, speech=turn.speech)
 
-    def written(self, turn_id: str, text: str) -> MessageReceived:
-        about = self._about(f"{turn_id}.message", Author.GUEST, turn_id, Channel.TEXT)
+    def written(self, turn_id: str, text: str, trace: str) -> MessageReceived:
+        about = self._about(f"{turn_id}.message", Author.GUEST, turn_id, Channel.TEXT, trace)
         return MessageReceived(**about, text=text)
 
     def heard(self, report: HeardReport, *, again: bool = False) -> ReplyHeard:
         """`again`: of an answer begun anew, of which other gateways may have reported a part each."""
         event_id = f"{report.turn_id}.heard{f'-{self._gateway}' if again else ''}"
         return ReplyHeard(
-            **self._about(event_id, Author.SYSTEM, report.turn_id),
+            **self._about(event_id, Author.SYSTEM, report.turn_id, trace=report.trace),
             text=report.text,
             complete=report.complete,
             heard_ms=report.heard_ms,
@@ -65,16 +64,16 @@ class Records:
             quality=quality,
         )
 
-    def completed(self, command_id: str, turn_id: str, *, ok: bool, detail: str) -> CommandCompleted:
+    def completed(self, command_id: str, turn_id: str, *, ok: bool, detail: str, trace: str = "") -> CommandCompleted:
         return CommandCompleted(
-            **self._about(f"{command_id}.completed", Author.SYSTEM, turn_id),
+            **self._about(f"{command_id}.completed", Author.SYSTEM, turn_id, trace=trace),
             command_id=command_id,
             ok=ok,
             detail=detail[:MAX_COMMAND_DETAIL_CHARS],
         )
 
     def _about(
-        self, event_id: str, author: Author, turn_id: str = "", channel: Channel = Channel.VOICE
+        self, event_id: str, author: Author, turn_id: str = "", channel: Channel = Channel.VOICE, trace: str = ""
     ) -> dict[str, Any]:
         return {
             "id": event_id,
@@ -84,4 +83,5 @@ class Records:
             "author": author,
             "channel": channel,
             "turn_id": turn_id,
+            "trace": trace or self._trace,
         }

@@ -13,6 +13,7 @@ from typing import Any
 from livekit.agents import llm
 from livekit.agents.voice import events as lk
 
+from libs.bus.tracing import Tracer
 from libs.contracts.errors import BotelError
 from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE, PlayoutWhat
@@ -27,13 +28,15 @@ from services.voice_gateway.figures import Figures
 from services.voice_gateway.line import Line
 from services.voice_gateway.local_switchboard import LocalSwitchboard
 from services.voice_gateway.playback import Playback
-from services.voice_gateway.ports import BrainLink, EndReason, HeardReport, Switchboard
+from services.voice_gateway.ports import BrainLink, EndReason, Switchboard
 from services.voice_gateway.remote_brain import RemoteBrain
 from services.voice_gateway.session import session_of
 from services.voice_gateway.settings import CallSettings
+from services.voice_gateway.settlement import event_of, report_of
 from services.voice_gateway.silence import Silence
 from services.voice_gateway.speech.providers import Speech
 from services.voice_gateway.spoken import Spoken
+from services.voice_gateway.turn_spans import TurnSpans
 
 _log = logging.getLogger(__name__)
 _REPORT_S = 5.0
@@ -52,6 +55,7 @@ class VoiceCall:
         settings: CallSettings,
         watch: events.Watcher,
         switchboard: Switchboard | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.call_id, self._link, self._line, self._settings, self._watch = call_id, link, line, settings, watch
         self._turns = CallTurns()
@@ -60,7 +64,8 @@ class VoiceCall:
         self._spoken = Spoken()
         self._control = CallControl(link, switchboard or LocalSwitchboard(), self, settings.desks)
         self._agent = Concierge(self._turns, patience, settings.confidence_floor, self._unclear, self._control.answers)
-        self._brain = RemoteBrain(link, self._turns, patience, self._background, self._asked, self._leaves)
+        self._spans = TurnSpans(tracer, link)
+        self._brain = RemoteBrain(link, self._turns, patience, self._background, self._asked, self._spans, self._leaves)
         self._session = session_of(self._brain, speech, settings)
         self._over: bool | None = None
         """Whether this gateway's end is the call's; None while it is not known."""
@@ -134,8 +139,8 @@ class VoiceCall:
             _log.warning("nothing is picked up", extra={"call_id": self.call_id, "code": error.code})
             return
         if left:
-            turn_id, text = left
-            self._session.generate_reply(user_input=llm.ChatMessage(id=turn_id, role="user", content=[text]))
+            self._spans.goes_on(left.turn_id, left.trace)
+            self._session.generate_reply(user_input=llm.ChatMessage(id=left.turn_id, role="user", content=[left.text]))
 
     @property
     def transferring(self) -> bool:
@@ -249,27 +254,11 @@ class VoiceCall:
         self._figures.interruptions += interrupted
         heard = heard_of(spoken, generated=exchange.generated, filler=exchange.filler, interrupted=interrupted)
         self._spoken.settled(exchange.turn_id, complete=heard.complete and not exchange.excused)
-        report = HeardReport(
-            turn_id=exchange.turn_id,
-            text=heard.text,
-            complete=heard.complete,
-            heard_ms=exchange.heard_ms,
-            timings=exchange.timings(),
-            filler=bool(exchange.filler),
-            fallback=exchange.excused,
-        )
-        self._background.add("heard", self._link.heard(report))
-        self._watch(
-            events.Heard(
-                turn_id=exchange.turn_id,
-                generated=exchange.generated.strip(),
-                heard=heard.text,
-                complete=heard.complete,
-                heard_ms=exchange.heard_ms,
-                filler=exchange.filler,
-                timings=report.timings,
-            )
-        )
+        report = report_of(exchange, heard)
+        self._spans.settled(exchange, heard)
+        with self._spans.inside(exchange):
+            self._background.add("heard", self._link.heard(report))
+        self._watch(event_of(exchange, report))
 
     def _on_state(self, event: lk.UserStateChangedEvent | lk.AgentStateChangedEvent) -> None:
         self._watch(events.Listening(guest=self._session.user_state, concierge=self._session.agent_state))

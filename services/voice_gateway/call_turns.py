@@ -62,6 +62,12 @@ class CallTurns:
         last = next(reversed(self._exchanges.values()), None)
         return last if last and not last.settled else None
 
+    def voiced(self) -> None:
+        """The voice gave audio: of the running answer, if there are words of it. A filler's comes before them."""
+        exchange = self.running()
+        if exchange and exchange.first_words_at and not exchange.first_voiced_at:
+            exchange.first_voiced_at = self.clock()
+
     def speech_done(self, handle: SpeechHandle) -> Exchange | None:
         """A speech has ended, spoken or not; answers the exchange that it left unsettled."""
         if handle in self._waiting:

@@ -57,6 +57,14 @@ class Concierge(Agent):
             return False
         return not understood(event.alternatives[0].confidence, self._floor)
 
+    async def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """The voice as it is; when its first audio came is noted."""
+        async for frame in Agent.default.tts_node(self, text, model_settings):
+            self._turns.voiced()
+            yield frame
+
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
         """Ask back instead of answering what was not understood, and leave alone what is not for the concierge.
 

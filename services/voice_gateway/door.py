@@ -1,7 +1,7 @@
 """The audio door: calls over a WebSocket, without LiveKit. For the demo, tests, and a microphone on this machine.
 
 `GET /call` upgrades. The client's first frame is text: who calls, as JSON (`ports.CallerIdentity`: property_id, and
-customer_id, reservation_id or conversation_id). From then on
+customer_id, reservation_id or conversation_id; trace, a traceparent). From then on
 
 - binary frames carry PCM16LE mono at 16 kHz both ways, in real time, about 20 ms each; the concierge's side is sent
   without a pause, silence included, so that the n-th sample received is sample n of the call;
@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from libs.bus.tracing import Tracer
 from libs.contracts.errors import BotelError, InvalidRequest, Retry
 from services.voice_gateway.audio import Overrun
 from services.voice_gateway.call import VoiceCall
@@ -50,7 +51,9 @@ class Door:
         gateway: GatewaySettings,
         call: CallSettings,
         new_id: Callable[[str], str],
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._exchange, self._speech, self._gateway, self._call, self._new_id = exchange, speech, gateway, call, new_id
         self._running: dict[str, VoiceCall] = {}
         self._draining = False
@@ -112,7 +115,9 @@ class Door:
             self._check_free()
             speech = self._speech.speech(property_id)
             unless_taken.push_async_callback(speech.close)
-            call = self._running[call_id] = VoiceCall(call_id, link, speech, line, self._call, outbox.event)
+            call = self._running[call_id] = VoiceCall(
+                call_id, link, speech, line, self._call, outbox.event, tracer=self._tracer
+            )
             unless_taken.pop_all()
         _log.info("call taken", extra={"call_id": call_id, "conversation_id": link.conversation_id})
         return call

@@ -22,10 +22,13 @@ from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
 from libs.contracts.calls import CallTicket, ticket_of
+from libs.observability.logs import configure_child
 from libs.observability.loop_lag import Lateness
+from libs.observability.settings import ObservabilitySettings
+from libs.observability.tracing import Tracing, TracingSettings, begin_tracing
 from libs.process import settle
-from services.voice_gateway import events
-from services.voice_gateway.bus_link import BusExchange
+from services.voice_gateway import events, livekit_spans
+from services.voice_gateway.bus_exchange import BusExchange
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.domain.manners import BACK_AGAIN
 from services.voice_gateway.job_reports import Reporter, log_and_tell
@@ -40,6 +43,7 @@ from services.voice_gateway.speech.providers import SpeechFactory
 
 _log = logging.getLogger(__name__)
 _PREPARED = "botel"
+_SERVICE = "voice_gateway"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Prepared:
     speech: SpeechFactory
     call: CallSettings
     bus: BusSettings
+    tracing: Tracing
     reporter: Reporter
     """Tells the gateway what this process counts."""
 
@@ -58,17 +63,22 @@ def prewarm(process: JobProcess, reports: str) -> None:
 
     `reports`: `JobReports.path` of the gateway.
     """
+    watch = ObservabilitySettings()
+    configure_child(watch, service=_SERVICE)
+    livekit_spans.switch_off()
     reporter = Reporter(reports)
     speech = SpeechFactory(SpeechSettings(), watch=log_and_tell(reporter))
     for property_id in GatewaySettings().property_ids():
         speech.warm(property_id)
-    process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings(), reporter)
+    tracing = begin_tracing(TracingSettings(), service=_SERVICE, show_words=watch.show_words)
+    process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings(), tracing, reporter)
 
 
 async def entry(ctx: JobContext) -> None:
     """Take the call. What goes wrong before it stands leaves the room as it is: a watchdog tries again."""
     prepared: Prepared = ctx.proc.userdata[_PREPARED]
     stack = contextlib.AsyncExitStack()
+    stack.push_async_callback(prepared.tracing.close)
     try:
         ticket = ticket_of(ctx.job.room.name, ctx.job.metadata or ctx.job.room.metadata)
         ctx.log_context_fields = {"call_id": ticket.call_id}
@@ -122,11 +132,13 @@ async def _take(
     late = asyncio.create_task(Lateness(reporter.late).run(), name="loop-lag")
     stack.callback(late.cancel)
     prepared.speech.attach(await stack.enter_async_context(aiohttp.ClientSession()))
-    bus = await stack.enter_async_context(Bus(prepared.bus, reporter, "voice-job"))
+    tracer = prepared.tracing.tracer
+    bus = await stack.enter_async_context(Bus(prepared.bus, reporter, "voice-job", tracer))
     feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
     calls = Calls(bus)
     caller = _caller(ticket, guest)
-    link = await BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id).connect(caller)
+    exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id, tracer=tracer)
+    link = await exchange.connect(caller)
     ticket = msgspec.structs.replace(ticket, conversation_id=link.conversation_id, guest=guest.identity)
     stack.push_async_callback(link.close)
     lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
@@ -134,7 +146,7 @@ async def _take(
     stack.push_async_callback(speech.close)
     line = RoomLine(ctx.room, guest.identity)
     switchboard = RoomSwitchboard(ctx.api, ctx.room, guest, trunk_id=prepared.call.sip_trunk, new_id=new_id)
-    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched, switchboard)
+    call = VoiceCall(ticket.call_id, link, speech, line, prepared.call, _unwatched, switchboard, tracer)
     stack.push_async_callback(call.close, EndReason.ERROR, over=False)
     presence = Presence(
         guest.identity,
@@ -162,6 +174,7 @@ def _caller(ticket: CallTicket, guest: rtc.RemoteParticipant) -> CallerIdentity:
         customer_id=ticket.customer_id if known else phone,
         reservation_id=ticket.reservation_id,
         conversation_id=ticket.conversation_id,
+        trace=ticket.trace,
     )
 
 

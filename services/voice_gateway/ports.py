@@ -41,6 +41,8 @@ class CallerIdentity(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str = ""
     reservation_id: str = ""
     conversation_id: str = ""
+    trace: str = ""
+    """The traceparent that the call goes on from; '': it begins a trace."""
 
 
 class SpokenTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class SpokenTurn(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float = 0.0
     """0 to 1; 0 when the recogniser does not tell."""
     speech: SpeechTimings
+    trace: str = ""
+    """The turn's traceparent."""
 
 
 class ReplyPiece(msgspec.Struct, frozen=True):
@@ -58,6 +62,8 @@ class ReplyPiece(msgspec.Struct, frozen=True):
 
     text: str
     end: ReplyStatus | None = None
+    trace: str = ""
+    """The traceparent of the run that wrote it; '' where that is not known."""
 
 
 class HeardReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +78,8 @@ class HeardReport(msgspec.Struct, frozen=True, kw_only=True):
     """Something was said first, because the words were late."""
     fallback: bool = False
     """The gateway apologised in place of the reply, or of its rest."""
+    trace: str = ""
+    """The turn's traceparent."""
 
 
 class CallCommand(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,11 +109,27 @@ class EndReason(enum.StrEnum):
     TRANSFERRED = "transferred"
 
 
+class LeftTurn(msgspec.Struct, frozen=True):
+    """A question that another gateway left behind."""
+
+    turn_id: str
+    text: str
+    trace: str = ""
+    """Its traceparent: whoever answers it goes on with the same trace."""
+
+
 class BrainLink(Protocol):
     """One call's line to whoever answers. Raises errors of libs.contracts.errors."""
 
     @property
+    def property_id(self) -> str: ...
+
+    @property
     def conversation_id(self) -> str: ...
+
+    @property
+    def trace(self) -> str:
+        """The traceparent of the call itself; turns have traces of their own."""
 
     def ask(self, turn: SpokenTurn, *, deadline_ms: int) -> AsyncGenerator[ReplyPiece, None]:
         """Hand a turn over and stream its reply. An answer that has not begun after `deadline_ms` is not begun.
@@ -116,9 +140,9 @@ class BrainLink(Protocol):
     def write(self, turn_id: str, text: str) -> AsyncGenerator[ReplyPiece, None]:
         """Hand over what the guest typed in the call, and stream its reply. Nobody hears it: `heard` is not for it."""
 
-    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
-        """What the guest said last before this gateway had the call, if nobody knows what they heard of the answer:
-        turn and text. Asked again under the same turn id, it is answered from the beginning, and not asked twice."""
+    async def unheard(self, within_ms: int) -> LeftTurn | None:
+        """What the guest said last before this gateway had the call, if nobody knows what they heard of the answer.
+        Asked again under the same turn id, it is answered from the beginning, and not asked twice."""
 
     async def cancel(self, turn_id: str) -> None:
         """Stop the answer to a turn. Safe before, during and after it, and twice."""

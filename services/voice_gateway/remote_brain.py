@@ -17,6 +17,7 @@ from services.voice_gateway.call_turns import CallTurns
 from services.voice_gateway.domain.manners import Patience
 from services.voice_gateway.domain.timeline import Exchange
 from services.voice_gateway.ports import BrainLink, ReplyPiece, SpokenTurn
+from services.voice_gateway.turn_spans import TurnSpans
 
 _ANSWERED = frozenset([ReplyStatus.FINISHED, ReplyStatus.CANCELLED])
 _BROKEN_OFF = frozenset([ReplyStatus.DEAD, ReplyStatus.EXPIRED])
@@ -33,10 +34,12 @@ class RemoteBrain(llm.LLM[str]):
         patience: Patience,
         background: Background,
         on_asked: Callable[[Exchange], None],
+        spans: TurnSpans | None = None,
         leaves: Callable[[], bool] = lambda: False,
     ) -> None:
         """`leaves`: this gateway stops to speak, and another may go on with the call and its answer."""
         super().__init__()
+        self.spans = spans or TurnSpans()
         self.link, self.turns, self.patience, self.background = link, turns, patience, background
         self.on_asked, self._leaves = on_asked, leaves
         self.kept: list[str] = []
@@ -86,26 +89,33 @@ class _Reply(llm.LLMStream):
         if message is None or not (message.text_content or "").strip():
             raise APIError("nothing was said", retryable=False)
         exchange = self._brain.turns.begin(message)
-        self._brain.on_asked(exchange)
-        ended = False
-        try:
-            await self._stream(exchange)
-            ended = True
-        except BotelError as error:
-            raise APIError(f"{error.code}: {error.detail}", retryable=False) from error
-        finally:
-            if not ended:
-                self._brain.broken_off(exchange.turn_id)
+        self._brain.spans.asked(exchange)
+        with self._brain.spans.inside(exchange):
+            self._brain.on_asked(exchange)
+            ended = False
+            try:
+                await self._stream(exchange)
+                ended = True
+            except BotelError as error:
+                raise APIError(f"{error.code}: {error.detail}", retryable=False) from error
+            finally:
+                if not ended:
+                    self._brain.broken_off(exchange.turn_id)
 
     async def _stream(self, exchange: Exchange) -> None:
         patience = self._brain.patience
         turn = SpokenTurn(
-            turn_id=exchange.turn_id, text=exchange.text, confidence=exchange.confidence, speech=exchange.speech
+            turn_id=exchange.turn_id,
+            text=exchange.text,
+            confidence=exchange.confidence,
+            speech=exchange.speech,
+            trace=exchange.trace,
         )
         limit = patience.first_words_s
         asked = self._brain.link.ask(turn, deadline_ms=int(patience.first_words_s * 1000))
         async with contextlib.aclosing(asked) as pieces:
             while (piece := await _next(pieces, limit)) is not None:
+                self._brain.spans.received(exchange, piece)
                 if piece.text:
                     exchange.first_words_at = exchange.first_words_at or self._brain.turns.clock()
                     limit = patience.stall_s

@@ -2,7 +2,8 @@
 -- Repeatable for the same worker and epoch after a lost reply. Dead letters are made here and nowhere else.
 -- KEYS 1 turns  2 conv  3 mail  4 log  5 events  6 draft  7 owned:<worker>  8 dead  9.. chunks:<gateway> of every subscriber
 -- ARGV 1 worker  2 conversation  3 epoch  4 turn  5 status finished|cancelled|failed|expired|dead
---      6 turns that may still be taken in place  7 reason  8 chunk stream cap  9 offset (bytes)  10 last words  11.. encoded events
+--      6 turns that may still be taken in place  7 reason  8 chunk stream cap  9 offset (bytes)  10 last words  11 traceparent
+--      12.. encoded events
 -- reply {idle, number, sv} | {ready, number, sv} handed over | {next, number, sv, epoch, verdict, mailbox item} go on in place
 --       {cancelled, number, sv} a cancel was first: commit again as cancelled
 --       {gap, draft length} an emit sent before did not land, nothing was ended | {fenced}
@@ -33,10 +34,10 @@ if not cancelled and tonumber(ARGV[9]) > length then return { 'gap', length } en
 local last = cancelled and '' or ARGV[10]                                   -- a cancelled turn says no more
 for i = 9, #KEYS do
   redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[8], '*',
-    'c', id, 't', turn, 'e', epoch, 'o', ARGV[9], 'b', last, 's', status)
+    'c', id, 't', turn, 'e', epoch, 'o', ARGV[9], 'b', last, 's', status, 'tp', ARGV[11])
   redis.call('PEXPIRE', KEYS[i], 3600000, 'NX')                             -- its gateway may be gone; a feed renews it
 end
-for j = 11, #ARGV do
+for j = 12, #ARGV do
   n = n + 1
   record(KEYS[4], KEYS[5], id, n, ARGV[j])
   for i = 9, #KEYS do

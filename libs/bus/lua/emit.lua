@@ -2,7 +2,7 @@
 -- nothing passes a fence or a cancel. Repeatable: the same bytes at the same offset; gateways skip what they have.
 -- Empty text asks "may I go on?" and sends nothing.
 -- KEYS 1 conv  2 draft  3.. chunks:<gateway> of every subscriber
--- ARGV 1 worker  2 epoch  3 turn  4 offset (bytes)  5 text  6 draft limit (bytes)  7 conversation  8 chunk stream cap
+-- ARGV 1 worker  2 epoch  3 turn  4 offset (bytes)  5 text  6 draft limit (bytes)  7 conversation  8 chunk stream cap  9 traceparent
 -- reply {ok, draft length, subscriber version} | {cancelled, length} | {gap, length} | {full, length} | {fenced}
 -- keeps: draft = chunks sent; a cancelled turn emits nothing after its acknowledgement
 local s = redis.call('HMGET', KEYS[1], 'st', 'own', 'ep', 'sv', 'x:' .. ARGV[3])
@@ -16,7 +16,7 @@ if words ~= '' then
   length = redis.call('SETRANGE', KEYS[2], offset, words)
   for i = 3, #KEYS do
     redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[8], '*',
-      'c', ARGV[7], 't', ARGV[3], 'e', ARGV[2], 'o', ARGV[4], 'b', words)
+      'c', ARGV[7], 't', ARGV[3], 'e', ARGV[2], 'o', ARGV[4], 'b', words, 'tp', ARGV[9])
   end
 end
 return { 'ok', length, tonumber(s[4]) }

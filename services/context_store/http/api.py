@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from libs.contracts.ids import check_external_id, check_id
 from libs.contracts.limits import MAX_EXTERNAL_ID_CHARS, MAX_ID_CHARS
+from libs.contracts.trace import valid_traceparent
 from libs.web.api_keys import Caller, same_property
 from libs.web.paging import MAX_PAGE, After, CursorText, Limit, read_cursor, write_cursor
 from services.context_store.changes import Changes
@@ -37,6 +38,11 @@ class Desk:
         self.archive, self.history, self.changes = archive, history, changes
 
 
+def _trace(request: Request) -> str:
+    """The client's trace context; '' for none, or for what is none."""
+    return valid_traceparent(request.headers.get("traceparent", ""))
+
+
 def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
@@ -47,6 +53,7 @@ def _conversation_id(conversation_id: Annotated[str, Path()]) -> str:
 
 
 TheDesk = Annotated[Desk, Depends(_desk)]
+Trace = Annotated[str, Depends(_trace)]
 ConversationId = Annotated[str, Depends(_conversation_id)]
 CustomerId = Annotated[str, Query(alias="customerId", max_length=MAX_EXTERNAL_ID_CHARS)]
 ReservationId = Annotated[str, Query(alias="reservationId", max_length=MAX_EXTERNAL_ID_CHARS)]
@@ -54,14 +61,20 @@ router = APIRouter(prefix="/conversations", tags=["conversations"])
 
 
 @router.post("")
-async def open_conversation(body: OpenRequest, property_id: Caller, desk: TheDesk, response: Response) -> OpenResponse:
+async def open_conversation(
+    body: OpenRequest, property_id: Caller, desk: TheDesk, response: Response, trace: Trace
+) -> OpenResponse:
     """Open a guest's conversation, or find it: one for a reservation, else one for a customer, else a new one."""
     same_property(body.property_id, property_id)
     for value, field in ((body.customer_id, "customerId"), (body.reservation_id, "reservationId")):
         if value:
             check_external_id(value, field)
     conversation_id, created = await desk.changes.open(
-        property_id, customer_id=body.customer_id, reservation_id=body.reservation_id, channel=body.channel
+        property_id,
+        customer_id=body.customer_id,
+        reservation_id=body.reservation_id,
+        channel=body.channel,
+        trace=trace,
     )
     response.status_code = 201 if created else 200
     return OpenResponse(conversation_id=conversation_id, created=created)
@@ -140,11 +153,14 @@ async def update_context(
     body: ContextPatch,
     property_id: Caller,
     desk: TheDesk,
+    trace: Trace,
     idempotency_key: Annotated[str, Header(max_length=255)] = "",
 ) -> ContextUpdatedBody:
     """Set or remove fields; brains see it with the next turn. Repeat with the same `Idempotency-Key`."""
     event_id = ""
     if idempotency_key:
         event_id = "evt-" + hashlib.sha256(f"{property_id}\n{idempotency_key}".encode()).hexdigest()[: MAX_ID_CHARS - 4]
-    updated = await desk.changes.update_context(property_id, conversation_id, body.fields, event_id=event_id)
+    updated = await desk.changes.update_context(
+        property_id, conversation_id, body.fields, event_id=event_id, trace=trace
+    )
     return ContextUpdatedBody(number=updated.number, fields=dict(updated.fields))

@@ -39,6 +39,7 @@ def call_started(ticket: CallTicket, now_ms: int) -> CallStarted:
         conversation_id=ticket.conversation_id,
         author=Author.SYSTEM,
         channel=Channel.VOICE,
+        trace=ticket.trace,
         gateway_id="",
         call_id=ticket.call_id,
     )
@@ -53,6 +54,7 @@ def call_ended(ticket: CallTicket, now_ms: int, duration_ms: int) -> CallEnded:
         conversation_id=ticket.conversation_id,
         author=Author.SYSTEM,
         channel=Channel.VOICE,
+        trace=ticket.trace,
         call_id=ticket.call_id,
         reason=ROOM_FINISHED,
         duration_ms=duration_ms,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from libs.contracts.errors import InvalidRequest
 from libs.contracts.events import ReplyGenerated
 from libs.contracts.ids import check_id
+from libs.contracts.trace import valid_traceparent
 from libs.web.api_keys import Caller
 from libs.web.event_stream import EventStream, kept_alive, resume_point
 from libs.web.problems import request_id_of
@@ -88,8 +90,11 @@ async def send_message(
     Problems to come back with: 429 `busy`, 503 `overloaded`, `bus-unavailable` and `too-many-streams` after
     `Retry-After` seconds with the same key; 504 `reply-timeout` with the same key; 503 `reply-expired` and 502
     `reply-failed` with a new one, for that turn is over.
+
+    A `traceparent` (W3C Trace Context) makes the turn part of the client's trace; one that is none is left out.
     """
-    ask = body.ask(property_id, idempotency_key)
+    trace = valid_traceparent(request.headers.get("traceparent", ""))
+    ask = msgspec.structs.replace(body.ask(property_id, idempotency_key), trace=trace)
     if "text/event-stream" not in accept:
         return await _answer(desk, await desk.turns.begin(ask), request)
     desk.slots.take()

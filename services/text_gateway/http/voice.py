@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.requests import ClientDisconnect
 
 from libs.contracts.errors import BusUnavailable, TooLarge
+from libs.contracts.trace import valid_traceparent
 from libs.web.api_keys import Caller
 from libs.web.errors import UnsupportedMedia
 from services.text_gateway.errors import RoomsUnavailable, WebhookDeferred
@@ -37,7 +39,7 @@ voice_router = APIRouter(prefix="/llm/voice", tags=["voice"])
 
 @voice_router.post("/sessions", status_code=201)
 async def open_voice_session(
-    body: SessionRequest, property_id: Caller, desk: TheVoiceDesk, response: Response
+    body: SessionRequest, property_id: Caller, desk: TheVoiceDesk, request: Request, response: Response
 ) -> SessionResponse:
     """A way into the room where the guest talks with the concierge: connect LiveKit's client with `url` and `token`.
 
@@ -52,7 +54,8 @@ async def open_voice_session(
     `rooms-refused` and `voice-not-configured` (for an operator), `bus-unavailable`. With the first three no
     conversation was opened, and one that was there is as it was.
     """
-    session = await desk.sessions.open(body.wish(property_id))
+    trace = valid_traceparent(request.headers.get("traceparent", ""))
+    session = await desk.sessions.open(msgspec.structs.replace(body.wish(property_id), trace=trace))
     response.headers["Cache-Control"] = "no-store"
     return SessionResponse.of(session)
 

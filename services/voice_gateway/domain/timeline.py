@@ -19,6 +19,8 @@ class Exchange:
     """The guest stopped speaking; 0: not known."""
     asked_at: float
     first_words_at: float = 0.0
+    first_voiced_at: float = 0.0
+    """The voice gave the first audio of the answer."""
     first_audio_at: float = 0.0
     """The answer's own first audio, not the filler's."""
     generated: str = ""
@@ -34,6 +36,8 @@ class Exchange:
     """The answer broke off, and the guest was asked to ask again: what it promised does not hold."""
     settled: bool = False
     """What was heard has been reported."""
+    trace: str = ""
+    """The turn's traceparent."""
 
     def timings(self) -> HeardTimings:
         """Milliseconds; 0 for a stage that did not happen."""

@@ -115,12 +115,12 @@ class Calls:
     ) -> list[Any]:
         k, c = self.keys, conversation
         keys = [k.conv(c), k.draft(c), *map(k.chunks, gateways)]
-        return self._list("emit", keys, [worker, epoch, turn, offset, text, limit, c, CHUNK_CAP])
+        return self._list("emit", keys, [worker, epoch, turn, offset, text, limit, c, CHUNK_CAP, ""])
 
     def ask(self, pipe: Any, worker: str, conversation: str, epoch: int, turn: str) -> None:
         """Queue the question whether this run may go on: an emit of nothing."""
         keys = [self.keys.conv(conversation), self.keys.draft(conversation)]
-        args = [worker, epoch, turn, 0, "", DRAFT_LIMIT, conversation, CHUNK_CAP]
+        args = [worker, epoch, turn, 0, "", DRAFT_LIMIT, conversation, CHUNK_CAP, ""]
         pipe.evalsha(self._shas["emit"], len(keys), *keys, *map(str, args))
 
     def journal(
@@ -157,7 +157,7 @@ class Calls:
     ) -> list[Any]:
         k, c = self.keys, conversation
         own = [k.turns, k.conv(c), k.mail(c), k.log(c), k.events, k.draft(c), k.owned(worker), k.dead]
-        head: list[str | int] = [worker, c, epoch, turn, status, budget, "why", CHUNK_CAP, offset, last]
+        head: list[str | int] = [worker, c, epoch, turn, status, budget, "why", CHUNK_CAP, offset, last, ""]
         return self._list("commit", [*own, *map(k.chunks, gateways)], [*head, *bodies])
 
     def beat(self, worker: str, lease_ms: int = LONG_MS) -> int:

@@ -39,8 +39,8 @@ class GatewayProcess:
         await self.process.wait()
 
 
-async def start_gateway(redis_url: str, **env: str) -> GatewayProcess:
-    """Not ready yet."""
+async def start_gateway(redis_url: str, log: Path = Path(os.devnull), **env: str) -> GatewayProcess:
+    """Not ready yet. `log` takes its standard error."""
     port = free_port()
     given = {
         "REDIS_URL": redis_url,
@@ -49,20 +49,23 @@ async def start_gateway(redis_url: str, **env: str) -> GatewayProcess:
         "BOTEL_LOG_FORMAT": "json",
         "BOTEL_BUS_COMMAND_TIMEOUT_MS": "1000",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.text_gateway"),
-        cwd=ROOT,
-        env={**os.environ, **given, **env},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    with log.open("ab") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.text_gateway"),
+            cwd=ROOT,
+            env={**os.environ, **given, **env},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+        )
     return GatewayProcess(process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=KEY, timeout=30))
 
 
 @contextlib.asynccontextmanager
-async def running_gateways(count: int, redis_url: str, **env: str) -> AsyncIterator[list[GatewayProcess]]:
+async def running_gateways(
+    count: int, redis_url: str, log: Path = Path(os.devnull), /, **env: str
+) -> AsyncIterator[list[GatewayProcess]]:
     """So many gateways, ready; killed at the end."""
-    gateways = [await start_gateway(redis_url, **env) for _ in range(count)]
+    gateways = [await start_gateway(redis_url, log, **env) for _ in range(count)]
     try:
         for gateway in gateways:
             await eventually(gateway.ready, within_s=120)

@@ -11,7 +11,15 @@ from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.line import LocalLine
-from services.voice_gateway.ports import BrainLink, CallCommand, EndReason, HeardReport, ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import (
+    BrainLink,
+    CallCommand,
+    EndReason,
+    HeardReport,
+    LeftTurn,
+    ReplyPiece,
+    SpokenTurn,
+)
 from services.voice_gateway.settings import CallSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
 from services.voice_gateway.speech.providers import Speech
@@ -40,12 +48,12 @@ class ScriptedBrain:
     """Answers turns one after another by the scripts given, and keeps what it is told in `journal`, in order."""
 
     def __init__(self, *scripts: Script) -> None:
-        self.conversation_id = "conv-test"
+        self.property_id, self.conversation_id, self.trace = "harbour", "conv-test", ""
         self.turns: list[SpokenTurn] = []
         self.reports: list[HeardReport] = []
         self.journal: list[tuple[str, str]] = []
         self.written: dict[str, str] = {}
-        self.left: tuple[str, str] | None = None
+        self.left: LeftTurn | None = None
         self._scripts = list(scripts)
         self.other: asyncio.Queue[AnyEvent] = asyncio.Queue()
         self.wishes: asyncio.Queue[CallCommand] = asyncio.Queue()
@@ -62,7 +70,7 @@ class ScriptedBrain:
     async def cancel(self, turn_id: str) -> None:
         self.journal.append(("cancel", turn_id))
 
-    async def unheard(self, within_ms: int) -> tuple[str, str] | None:
+    async def unheard(self, within_ms: int) -> LeftTurn | None:
         return self.left
 
     async def heard(self, report: HeardReport) -> None:

@@ -51,10 +51,12 @@ class VoiceProcess:
 
 
 @contextlib.asynccontextmanager
-async def running_voice(count: int, redis_url: str, **env: str) -> AsyncIterator[list[VoiceProcess]]:
-    """So many gateways with keyless speech, ready; killed at the end."""
+async def running_voice(
+    count: int, redis_url: str, log: Path = Path(os.devnull), **env: str
+) -> AsyncIterator[list[VoiceProcess]]:
+    """So many gateways with keyless speech, ready; killed at the end. `log` takes their standard error."""
     async with aiohttp.ClientSession() as http:
-        gateways = [await _start(redis_url, http, env) for _ in range(count)]
+        gateways = [await _start(redis_url, http, log, env) for _ in range(count)]
         try:
             for gateway in gateways:
                 await eventually(gateway.readiness, lambda ready: ready[0] == 200, within_s=120)
@@ -64,7 +66,7 @@ async def running_voice(count: int, redis_url: str, **env: str) -> AsyncIterator
                 await gateway.kill()
 
 
-async def _start(redis_url: str, http: aiohttp.ClientSession, env: dict[str, str]) -> VoiceProcess:
+async def _start(redis_url: str, http: aiohttp.ClientSession, log: Path, env: dict[str, str]) -> VoiceProcess:
     port = free_port()
     given = {
         "REDIS_URL": redis_url,
@@ -75,13 +77,14 @@ async def _start(redis_url: str, http: aiohttp.ClientSession, env: dict[str, str
         "BOTEL_LOG_FORMAT": "json",
         "BOTEL_BUS_COMMAND_TIMEOUT_MS": "500",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.voice_gateway"),
-        cwd=ROOT,
-        env={**os.environ, **given, **env},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    with log.open("ab") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.voice_gateway"),
+            cwd=ROOT,
+            env={**os.environ, **given, **env},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+        )
     return VoiceProcess(process, port, http)
 
 

@@ -33,7 +33,8 @@ from libs.contracts.events import (
     SpeechTimings,
 )
 from libs.contracts.limits import MAX_MESSAGE_BYTES
-from services.voice_gateway.bus_link import BusExchange, BusLink
+from services.voice_gateway.bus_exchange import BusExchange
+from services.voice_gateway.bus_link import BusLink
 from services.voice_gateway.ports import CallerIdentity, EndReason, HeardReport, SpokenTurn
 
 GUEST = CallerIdentity(property_id="harbour", customer_id="guest-1")

@@ -11,7 +11,7 @@ from libs.contracts.events import Author, Channel, MessageReceived
 from services.voice_gateway import events
 from services.voice_gateway.audio import SAMPLE_RATE
 from services.voice_gateway.domain.manners import FILLERS, NO_ANSWER
-from services.voice_gateway.ports import EndReason, ReplyPiece, SpokenTurn
+from services.voice_gateway.ports import EndReason, LeftTurn, ReplyPiece, SpokenTurn
 from services.voice_gateway.settings import CallSettings, SpeechSettings
 from services.voice_gateway.speech.espeak import Espeak, Voice
 from services.voice_gateway.speech.providers import Speech
@@ -101,7 +101,7 @@ async def test_an_answer_that_ends_with_the_process_is_cancelled_only_with_the_c
 
 async def test_the_apology_before_an_answer_begun_again_is_no_part_of_it(espeak: Espeak, speech: Speech) -> None:
     brain = ScriptedBrain(reply("Breakfast is served from seven.", first_s=0.0, every_s=0.0))
-    brain.left = ("turn-1", QUESTION)
+    brain.left = LeftTurn("turn-1", QUESTION)
     call = TestCall(espeak, speech, brain, SETTINGS)
     try:
         await call.call.start("I'm sorry, we were cut off.", pick_up_s=60)

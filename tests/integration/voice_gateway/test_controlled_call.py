@@ -28,7 +28,7 @@ from services.brain.offline_model import OfflineChatModel
 from services.brain.pms.memory import MemoryPms
 from services.brain.pms.sample import harbour
 from services.voice_gateway import events
-from services.voice_gateway.bus_link import BusExchange
+from services.voice_gateway.bus_exchange import BusExchange
 from services.voice_gateway.domain import control as rules
 from services.voice_gateway.domain.manners import LOST_THREAD
 from services.voice_gateway.ports import CallCommand, CallerIdentity, EndReason, ReplyPiece, SpokenTurn

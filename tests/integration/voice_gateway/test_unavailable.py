@@ -15,7 +15,7 @@ from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import AnyEvent, Author, Channel, ConversationOpened, MessageReceived, ReplyGenerated
 from services.voice_gateway import events
-from services.voice_gateway.bus_link import BusExchange
+from services.voice_gateway.bus_exchange import BusExchange
 from services.voice_gateway.domain.manners import NO_ANSWER
 from services.voice_gateway.ports import BrainLink, CallerIdentity
 from services.voice_gateway.settings import CallSettings, SpeechSettings

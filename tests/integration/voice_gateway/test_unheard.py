@@ -18,9 +18,10 @@ from libs.contracts.events import (
     ReplyHeard,
     ReplyStatus,
 )
-from services.voice_gateway.bus_link import BusExchange, BusLink
+from services.voice_gateway.bus_exchange import BusExchange
+from services.voice_gateway.bus_link import BusLink
 from services.voice_gateway.bus_unheard import unheard_in
-from services.voice_gateway.ports import CallerIdentity, HeardReport
+from services.voice_gateway.ports import CallerIdentity, HeardReport, LeftTurn
 from tests.integration.voice_gateway.test_bus_link import GUEST, brain, staged, turn
 
 MINUTE_MS = 60_000
@@ -100,8 +101,8 @@ async def test_an_answer_still_being_written_is_heard_whole_by_who_takes_over(re
         assert (await anext(asked)).text == "The pool "
         second = await stage.exchange.connect(into(first))
         left = await second.unheard(MINUTE_MS)
-        assert left == ("turn-1", "is the pool open")
-        again = second.ask(turn(*left), deadline_ms=5_000)
+        assert left == LeftTurn("turn-1", "is the pool open")
+        again = second.ask(turn(left.turn_id, left.text), deadline_ms=5_000)
         words = [(await anext(again)).text]
         gate.set()
         words += [piece.text async for piece in again]
@@ -121,7 +122,7 @@ async def test_an_answer_already_written_is_read_and_heard_of_once(redis_url: st
         second = await stage.exchange.connect(into(first))
         left = await second.unheard(MINUTE_MS)
         assert left
-        pieces = [piece async for piece in second.ask(turn(*left), deadline_ms=5_000)]
+        pieces = [piece async for piece in second.ask(turn(left.turn_id, left.text), deadline_ms=5_000)]
         assert ("".join(piece.text for piece in pieces), pieces[-1].end) == ("The pool is open.", ReplyStatus.FINISHED)
         report = HeardReport(
             turn_id="turn-1", text="The pool is open.", complete=True, heard_ms=900, timings=HeardTimings()
