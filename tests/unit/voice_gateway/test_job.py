@@ -10,6 +10,7 @@ import pytest
 from livekit.agents import JobContext
 
 from libs.bus.calls import CallOver, CallTaken
+from libs.observability.tracing import TracingSettings, begin_tracing
 from services.voice_gateway import job
 
 
@@ -20,7 +21,8 @@ class Room:
         self.told: list[str] = []
         self.room = SimpleNamespace(name="call-1", metadata='{"property_id": "harbour"}')
         self.job = SimpleNamespace(room=self.room, metadata="")
-        prepared = SimpleNamespace(call=SimpleNamespace(guest_wait_s=30))
+        tracing = begin_tracing(TracingSettings(), service="voice_gateway")
+        prepared = SimpleNamespace(call=SimpleNamespace(guest_wait_s=30), tracing=tracing)
         self.proc = SimpleNamespace(userdata={job._PREPARED: prepared})
         self.log_context_fields: dict[str, Any] = {}
 
