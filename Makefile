@@ -20,6 +20,7 @@ T ?= tests/unit tests/bus tests/integration tests/e2e tests/chaos
 # Processes that share the tests: one when only some are asked for, so that output and debuggers stay usable.
 JOBS ?= $(if $(filter command environment,$(origin T)),0,2)
 BREAK ?=
+RUNBOOKS ?=
 STRICT ?=
 SEED ?= 1
 SAY ?=
@@ -62,7 +63,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice bench-silence fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms test-panels mutants chaos test-redis check dashboards bench bench-voice bench-silence fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -82,6 +83,9 @@ test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo
 test-rooms: $(SETUP) ## Calls in rooms of a real LiveKit server (make livekit-server)
 	$(RUN) -m pytest --numprocesses $(JOBS) --dist loadfile tests/rooms
 
+test-panels: $(SETUP) ## Every query of both dashboards on a real Prometheus, under real traffic
+	$(RUN) -m pytest tests/panels
+
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants
 
@@ -91,7 +95,7 @@ chaos: $(SETUP) ## Kill brains and the rest under calls and chats, then audit (B
 test-redis: $(SETUP) ## The bus suite on Redis, on Valkey and through Sentinel, and a smoke run on a Cluster
 	$(RUN) -m tests.bus.everywhere
 
-check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules
+check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules, dashboards
 
 .PHONY: check-style check-types check-imports check-deploy
 check-style: $(SETUP)
@@ -110,6 +114,10 @@ check-deploy: $(SETUP)
 	$(VENV)/bin/hadolint deploy/docker/Dockerfile
 	@if command -v promtool >/dev/null; then cd deploy/prometheus && promtool check config prometheus.yml \
 		&& promtool test rules tests/*.yml; else echo "skipped: promtool is not installed"; fi
+	$(RUN) -m deploy.grafana check $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+
+dashboards: $(SETUP) ## Write Grafana's dashboards from deploy/grafana and docs/runbooks (RUNBOOKS=https://...: link there)
+	$(RUN) -m deploy.grafana write $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
 
 bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
 	$(RUN) -m benchmarks

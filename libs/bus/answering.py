@@ -177,6 +177,7 @@ class Answering:
             context_ms=context_ms,
             first_token_ms=done.first_token_ms,
             total_ms=(time.monotonic() - run.started) * 1000,
+            first_words_ms=run.first_words_ms and context_ms + run.first_words_ms,
         )
         return await self._end(run, status, done, timings, budget)
 
@@ -239,6 +240,9 @@ class Answering:
         elif committed.outcome in ("idle", "ready", "next"):
             total = reply.timings.total_ms if reply.timings else 0.0
             self._bus.observer.committed(reply.status.value, total)
+            if reply.status is ReplyStatus.DEAD:
+                exhausted = run.grant.verdict is Verdict.EXHAUSTED
+                self._bus.observer.dead_letter("exhausted" if exhausted else "unreadable")
             if committed.version != run.version:
                 with contextlib.suppress(BusUnavailable):
                     await self._queue.announce(run.grant, reply, committed.number, run.gateways)

@@ -210,16 +210,17 @@ class Calls:
 
     async def count(self) -> CallCount:
         """Of all shards, for operators."""
-        counts = await asyncio.gather(*(self._count_in(keys) for keys in self._bus.shards))
-        return CallCount(sum(answered for answered, _ in counts), sum(overdue for _, overdue in counts))
+        counts = await asyncio.gather(*(self.count_in(keys) for keys in self._bus.shards))
+        return CallCount(sum(one.answered for one in counts), sum(one.overdue for one in counts))
 
-    async def _count_in(self, keys: Keys) -> tuple[int, int]:
+    async def count_in(self, keys: Keys) -> CallCount:
+        """Of one shard."""
         send = self._bus.commands.send
         clock, names = await asyncio.gather(self._bus.at(keys).send("TIME"), send("ZRANGE", keys.calls, 0, -1))
         now = int(clock[0]) * 1000 + int(clock[1]) // 1000
         ends = await asyncio.gather(*(send("HGET", keys.call(name.decode()), "u") for name in names))
         answered = sum(now < float(end or 0) <= now + _LONGEST_MS for end in ends)
-        return answered, len(ends) - answered
+        return CallCount(answered, len(ends) - answered)
 
     @staticmethod
     def _names(keys: Keys, ticket: CallTicket) -> list[str]:

@@ -130,9 +130,12 @@ async def reject(
     """Keep a pending entry that cannot be read as a dead letter and ack it, once; whether this call did it."""
     body = b" ".join(part for pair in fields.items() for part in pair)[:_BODY_BYTES]
     stream = keys.turns if kind is Kind.ENTRY else keys.events
-    return bool(
-        await bus.commands.call("reject", [stream, keys.dead], [group, entry_id, kind.value, body, reason, reader])
+    rejected = await bus.commands.call(
+        "reject", [stream, keys.dead], [group, entry_id, kind.value, body, reason, reader]
     )
+    if rejected:
+        bus.observer.dead_letter(kind.value)
+    return bool(rejected)
 
 
 async def redis_ms(bus: Bus, keys: Keys) -> int:

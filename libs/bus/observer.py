@@ -35,6 +35,9 @@ class Observer(Protocol):
     def refused(self, step: str) -> None:
         """A write of a running turn (emit, journal, commit) was refused by a full Redis; it is tried again."""
 
+    def dead_letter(self, kind: str) -> None:
+        """A dead letter was written: exhausted or unreadable (a turn), entry or event (it could not be read)."""
+
     def script(self, name: str, ms: float) -> None:
         """A script call, from queueing to reply."""
 
@@ -70,6 +73,9 @@ class NullObserver:
         """See Observer."""
 
     def refused(self, step: str) -> None:
+        """See Observer."""
+
+    def dead_letter(self, kind: str) -> None:
         """See Observer."""
 
     def script(self, name: str, ms: float) -> None:

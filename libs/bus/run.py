@@ -56,7 +56,7 @@ class Run:
         """Why nothing more is said: cancelled, fenced, lapsed, full, given up, ...; '' while all is well."""
         self.done = Done()
         """What the handler has told of its reply so far."""
-        self.started = time.monotonic()
+        self.started, self.first_words_ms = time.monotonic(), 0.0  # 0: none yet, or begun by an earlier run
 
     # What the handler sees
 
@@ -212,6 +212,7 @@ class Run:
         if len(self._text) + len(words) > self._bus.settings.max_draft_bytes:
             self.stop("full")
             raise TurnStopped(self.stopped)
+        self.first_words_ms = self.first_words_ms if self._text else (time.monotonic() - self.started) * 1000
         self._text += words
         self._flush()
 

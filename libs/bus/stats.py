@@ -9,6 +9,8 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from libs.bus.bus import Bus
+from libs.bus.calls import CallCount, Calls
+from libs.contracts.errors import BusDenied
 from libs.contracts.keys import EVENT_GROUPS, TURN_GROUP, Keys
 
 _MAX_COUNTED = 1_000
@@ -32,11 +34,26 @@ class GroupStats(msgspec.Struct, frozen=True, kw_only=True):
     consumers: int = 0
 
 
+class RedisMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the server that holds a shard, in bytes."""
+
+    used: int
+    limit: int
+    """What it may take: `maxmemory`, or all that its machine has when that is not set."""
+
+
 class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     shard: str
     groups: list[GroupStats]
     workers_alive: int
     dead_letters: int
+    """Those that are kept."""
+    dead_letters_written: int | None = None
+    """Ever, those that were replayed, discarded or trimmed included; None when Redis does not tell."""
+    memory: RedisMemory | None = None
+    """None when Redis does not tell: its user may not ask, say."""
+    calls: CallCount = CallCount(0, 0)
+    """Calls in rooms: those with a live lease, and those that nobody answers."""
     turns_waiting: int = 0
     """Turns accepted and not begun, those behind the head of a mailbox included; of the first conversations only."""
 
@@ -51,14 +68,45 @@ async def _shard(bus: Bus, keys: Keys) -> ShardStats:
     now = int(clock[0]) * 1000 + int(clock[1]) // 1000
     wanted = [(keys.turns, TURN_GROUP), *((keys.events, group) for group in EVENT_GROUPS)]
     groups = await asyncio.gather(*(_group(bus, stream, group, now) for stream, group in wanted))
-    alive, dead, waiting = await asyncio.gather(
+    alive, dead, waiting, written, memory, calls = await asyncio.gather(
         bus.commands.send("ZCOUNT", keys.leases, now, "+inf"),
         bus.commands.send("XLEN", keys.dead),
         _turns_waiting(bus, keys),
+        _ever_added(bus, keys.dead),
+        _memory(bus, keys),
+        Calls(bus).count_in(keys),
     )
     return ShardStats(
-        shard=keys.prefix, groups=list(groups), workers_alive=alive, dead_letters=dead, turns_waiting=waiting
+        shard=keys.prefix,
+        groups=list(groups),
+        workers_alive=alive,
+        dead_letters=dead,
+        turns_waiting=waiting,
+        dead_letters_written=written,
+        memory=memory,
+        calls=calls,
     )
+
+
+async def _ever_added(bus: Bus, stream: str) -> int | None:
+    """Entries that a stream was ever given: a count that no trimming and no deletion takes back."""
+    try:
+        info = _fields(await bus.commands.send("XINFO", "STREAM", stream))
+    except BusDenied:
+        return None
+    except ResponseError as error:
+        return 0 if "no such key" in str(error) else None
+    return int(info["entries-added"])
+
+
+async def _memory(bus: Bus, keys: Keys) -> RedisMemory | None:
+    try:
+        told = await bus.at(keys).send("INFO", "memory")
+        lines = (line.partition(b":") for line in told.splitlines())
+        info = {name.decode(): int(value) for name, _, value in lines if value.isdigit()}
+        return RedisMemory(used=info["used_memory"], limit=info["maxmemory"] or info["total_system_memory"])
+    except (BusDenied, ResponseError, KeyError):
+        return None
 
 
 async def _turns_waiting(bus: Bus, keys: Keys) -> int:

@@ -50,6 +50,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_tokens: int = 0
     cached_tokens: int = 0
     estimated: bool = False
+    cost_micro: int = 0
+    """Millionths of the currency that the brain's prices are in; 0 when it was given none."""
 
 
 class SpeechTimings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +74,8 @@ class ReplyTimings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Model asked -> first words."""
     total_ms: float = 0.0
     """Claimed -> reply complete."""
+    first_words_ms: float = 0.0
+    """Claimed -> first words given to the bus; 0 for a reply that an earlier run had begun."""
 
 
 class HeardTimings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,6 +175,10 @@ class ReplyHeard(Event, frozen=True, tag="reply.heard"):
     heard_ms: int = 0
     """Milliseconds of the reply's audio that were played."""
     timings: HeardTimings | None = None
+    filler: bool = False
+    """Something was said first, because the reply's first words were late."""
+    fallback: bool = False
+    """The reply failed or broke off, and the gateway apologised in its place."""
 
 
 class CallStarted(Event, frozen=True, tag="call.started"):

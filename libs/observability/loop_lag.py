@@ -15,19 +15,19 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _RECENT = 9
 
 
-class LoopLag:
-    """Asks to be woken every `interval_s` and records how much later that was. `run` ends only by cancellation."""
+class Lateness:
+    """Asks to be woken every `interval_s`, tells how many seconds later that was. `run` ends only by cancellation."""
 
     def __init__(
         self,
-        registry: CollectorRegistry,
+        tell: Callable[[float], None],
         *,
         interval_s: float = 0.25,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._tell = tell
         self._interval_s = interval_s
         self._sleep = sleep
-        self._lag = Histogram(names.LOOP_LAG, "Delay of timers", buckets=BUCKETS, registry=registry)
         self._recent: deque[float] = deque(maxlen=_RECENT)
 
     @property
@@ -42,5 +42,19 @@ class LoopLag:
             before = clock()
             await self._sleep(self._interval_s)
             late = max(0.0, clock() - before - self._interval_s)
-            self._lag.observe(late)
+            self._tell(late)
             self._recent.append(late)
+
+
+class LoopLag(Lateness):
+    """The same as a metric of this process."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        interval_s: float = 0.25,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        lag = Histogram(names.LOOP_LAG, "Delay of timers", buckets=BUCKETS, registry=registry)
+        super().__init__(lag.observe, interval_s=interval_s, sleep=sleep)

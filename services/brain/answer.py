@@ -19,6 +19,7 @@ from libs.contracts.events import AnyEvent, Channel, Usage
 from services.brain import journal
 from services.brain.agent import Agent, Said
 from services.brain.domain.continuation import Continuation
+from services.brain.domain.cost import Prices
 from services.brain.domain.speech import Words
 from services.brain.earlier import EarlierEvents
 from services.brain.history import going_on, messages_of, situation
@@ -30,6 +31,7 @@ from services.brain.untold import untold
 _log = logging.getLogger(__name__)
 
 APOLOGY = "I'm sorry, I have a problem at the moment. Please try again, or dial the front desk."
+_FREE = Prices()
 APOLOGY_MIDWAY = "I'm sorry, I lost the thread there. Please ask me again."
 
 
@@ -51,8 +53,10 @@ class Concierge:
         tool_timeout_s: float = 8.0,
         earlier: EarlierEvents | None = None,
         desks: tuple[str, ...] = (),
+        prices: Prices = _FREE,
     ) -> None:
         self._agent, self._pms, self._clock, self._desks = agent, pms, clock, desks
+        self._prices = prices
         self._model_name = model_name
         self._tool_timeout_s = tool_timeout_s
         self._earlier = earlier
@@ -63,7 +67,7 @@ class Concierge:
         A failing model ends in an apology, recorded as a failed reply. A cancel and `TurnStopped` pass through and
         stop the model at once.
         """
-        reply = _Reply(turn)
+        reply = _Reply(turn, self._prices)
         try:
             context, messages = await self._prepare(turn)
             async with contextlib.aclosing(self._agent.say(messages, context)) as pieces:
@@ -127,7 +131,8 @@ def replace_done(done: Done, reason: str) -> Done:
 class _Reply:
     """The reply as it grows: whole words, without what the guest already has."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, prices: Prices) -> None:
+        self._prices = prices
         self._words = Words(spoken=turn.message.channel is Channel.VOICE)
         self._seam = Continuation(turn.grant.draft)
         self._begun = bool(turn.grant.draft)
@@ -164,17 +169,15 @@ class _Reply:
         return [APOLOGY] if not self._begun else [("" if self._blank else " ") + APOLOGY_MIDWAY]
 
     def done(self, model: str) -> Done:
-        usage = self._usage
-        return Done(
-            model=self._model or model,
-            usage=usage
-            and Usage(
-                input_tokens=usage["input_tokens"],
-                output_tokens=usage["output_tokens"],
-                cached_tokens=usage.get("input_token_details", {}).get("cache_read", 0),
-            ),
-            first_token_ms=self._first_ms,
-        )
+        return Done(model=self._model or model, usage=self._spent(), first_token_ms=self._first_ms)
+
+    def _spent(self) -> Usage | None:
+        if self._usage is None:
+            return None
+        read, written = self._usage["input_tokens"], self._usage["output_tokens"]
+        cached = self._usage.get("input_token_details", {}).get("cache_read", 0)
+        cost = self._prices.cost_micro(input_tokens=read, output_tokens=written, cached_tokens=cached)
+        return Usage(input_tokens=read, output_tokens=written, cached_tokens=cached, cost_micro=cost)
 
     def _out(self, text: str) -> str:
         if not self._begun:

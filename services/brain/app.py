@@ -111,6 +111,7 @@ async def concierge_of(
             tool_timeout_s=brain.tool_timeout_s,
             earlier=earlier,
             desks=brain.desk_names(),
+            prices=model.prices(),
         )
     finally:
         await http.aclose()

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.brain.domain.cost import Prices
 from services.brain.domain.desks import parse_desks
 
 
@@ -43,8 +44,18 @@ class ModelSettings(BaseSettings):
     azure_model: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_MODEL")
     azure_api_version: str = Field(default="2024-10-21", validation_alias="AZURE_OPENAI_API_VERSION")
 
+    price_input: float = Field(default=0.0, ge=0, validation_alias="BRAIN_PRICE_INPUT")
+    """Of a million input tokens, in whole units of your currency, as providers print it. 0: costs are not counted."""
+    price_output: float = Field(default=0.0, ge=0, validation_alias="BRAIN_PRICE_OUTPUT")
+    price_cached: float | None = Field(default=None, ge=0, validation_alias="BRAIN_PRICE_CACHED")
+    """Of a million input tokens that the provider had cached; not set: the price of input."""
+
     offline_first_token_s: float = Field(default=0.0, ge=0, le=60, validation_alias="BRAIN_OFFLINE_FIRST_TOKEN_S")
     offline_token_s: float = Field(default=0.0, ge=0, le=10, validation_alias="BRAIN_OFFLINE_TOKEN_S")
+
+    def prices(self) -> Prices:
+        cached = self.price_input if self.price_cached is None else self.price_cached
+        return Prices(input=self.price_input, output=self.price_output, cached=cached)
 
 
 class BrainSettings(BaseSettings):

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import msgspec
 
 from libs.contracts.errors import BusUnavailable, UnknownConversation
-from libs.contracts.events import AnyEvent
+from libs.contracts.events import AnyEvent, Usage
 from libs.contracts.projection import Message, project
 from services.context_store.domain.context import KINDS, context_of
 from services.context_store.domain.rows import Row, row_of
+from services.context_store.domain.spent import spent_on
 from services.context_store.ports import Archive, HotTail, Kept, Tail
 
 _PAGE = 1_000
@@ -35,6 +36,8 @@ class Context(msgspec.Struct, frozen=True):
 class Messages(msgspec.Struct, frozen=True):
     messages: list[Message]
     complete: bool
+    usage: Usage
+    """Of the model, in the whole conversation."""
 
 
 class History:
@@ -74,7 +77,7 @@ class History:
             page = await self.events(property_id, conversation_id, after=after, limit=_PAGE)
             events += [event for row in page.rows if (event := row.event())]
             after = page.rows[-1].number if page.rows else after
-        return Messages(project(events), page.complete)
+        return Messages(project(events), page.complete, spent_on(events))
 
     async def context(self, property_id: str, conversation_id: str) -> Context:
         """Redis's own while it has the conversation; else what the events add up to."""

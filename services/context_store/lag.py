@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from libs.contracts.errors import BusUnavailable
 from libs.observability import names
@@ -39,6 +39,22 @@ class GroupLag(Protocol):
     def consumers(self) -> int: ...
 
 
+class Memory(Protocol):
+    """Bytes."""
+
+    @property
+    def used(self) -> int: ...
+    @property
+    def limit(self) -> int: ...
+
+
+class CallCount(Protocol):
+    @property
+    def answered(self) -> int: ...
+    @property
+    def overdue(self) -> int: ...
+
+
 class ShardLag(Protocol):
     @property
     def shard(self) -> str: ...
@@ -50,6 +66,12 @@ class ShardLag(Protocol):
     def dead_letters(self) -> int: ...
     @property
     def turns_waiting(self) -> int: ...
+    @property
+    def dead_letters_written(self) -> int | None: ...
+    @property
+    def memory(self) -> Memory | None: ...
+    @property
+    def calls(self) -> CallCount: ...
 
 
 class LagWatch:
@@ -97,6 +119,9 @@ def lag_table(shards: Iterable[ShardLag]) -> list[dict[str, Any]]:
             "workersAlive": shard.workers_alive,
             "deadLetters": shard.dead_letters,
             "turnsWaiting": shard.turns_waiting,
+            "deadLettersWritten": shard.dead_letters_written,
+            "calls": {"answered": shard.calls.answered, "alone": shard.calls.overdue},
+            "memory": {"used": shard.memory.used, "limit": shard.memory.limit} if shard.memory else None,
             "groups": [_row(group) for group in shard.groups],
         }
         for shard in shards
@@ -136,10 +161,20 @@ _GROUP_GAUGES: tuple[tuple[str, str, Values], ...] = (
     (names.GROUP_CONSUMERS, "Consumers of the group", lambda group: _of_present(group, group.consumers)),
     (names.GROUP_PRESENT, "1: the group exists", lambda group: float(group.present)),
 )
-_SHARD_GAUGES: tuple[tuple[str, str, Callable[[ShardLag], float]], ...] = (
+_SHARD_GAUGES: tuple[tuple[str, str, Callable[[ShardLag], float | None]], ...] = (
     (names.TURNS_WAITING, "Turns accepted and not begun", lambda shard: shard.turns_waiting),
     (names.WORKERS_ALIVE, "Brains with a live lease", lambda shard: shard.workers_alive),
     (names.DEAD_LETTERS, "Dead letters kept", lambda shard: shard.dead_letters),
+    (
+        names.REDIS_MEMORY_USED,
+        "Memory of the shard's Redis; absent while unknown",
+        lambda shard: shard.memory.used if shard.memory else None,
+    ),
+    (
+        names.REDIS_MEMORY_LIMIT,
+        "What it may take; absent while unknown",
+        lambda shard: shard.memory.limit if shard.memory else None,
+    ),
 )
 
 
@@ -165,9 +200,28 @@ class _LagCollector:
         for name, text, total in _SHARD_GAUGES:
             family = GaugeMetricFamily(name, text, labels=["shard"])
             for shard in shards:
-                family.add_metric([shard.shard], total(shard))
+                if (known := total(shard)) is not None:
+                    family.add_metric([shard.shard], known)
             yield family
-        yield self._lengths(shards)
+        yield from (self._readable(), self._written(shards), self._calls(shards), self._lengths(shards))
+
+    def _readable(self) -> Metric:
+        text = "1: what is told of the streams is known; 0: Redis is away"
+        return GaugeMetricFamily(names.STREAMS_READABLE, text, value=float(self._watch.known is not None))
+
+    def _written(self, shards: Sequence[ShardLag]) -> Metric:
+        family = CounterMetricFamily(names.DEAD_LETTERS_WRITTEN, "Dead letters ever written", labels=["shard"])
+        for shard in shards:
+            if shard.dead_letters_written is not None:
+                family.add_metric([shard.shard], shard.dead_letters_written)
+        return family
+
+    def _calls(self, shards: Sequence[ShardLag]) -> Metric:
+        family = GaugeMetricFamily(names.CALLS_ACTIVE, "Calls in rooms", labels=["shard", "state"])
+        for shard in shards:
+            family.add_metric([shard.shard, "answered"], shard.calls.answered)
+            family.add_metric([shard.shard, "alone"], shard.calls.overdue)
+        return family
 
     def _lengths(self, shards: Sequence[ShardLag]) -> Metric:
         family = GaugeMetricFamily(names.STREAM_LENGTH, "Entries on the stream", labels=["shard", "stream"])

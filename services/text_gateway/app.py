@@ -126,6 +126,8 @@ def add_voice(
 ) -> None:
     """Voice sessions and LiveKit's webhook."""
     opened = Counter(names.VOICE_SESSIONS, "Voice sessions asked for, by outcome", ["outcome"], registry=registry)
+    for outcome in ("opened", "rejoined"):
+        opened.labels(outcome)
     reported = Counter(
         names.VOICE_WEBHOOKS, "LiveKit's webhooks, by event and outcome", ["event", "outcome"], registry=registry
     )

@@ -29,6 +29,7 @@ from libs.rooms import RoomSettings
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
+from services.voice_gateway.job_reports import JobReports
 from services.voice_gateway.ports import VoiceUnavailable
 from services.voice_gateway.room_service import LiveKitRooms
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
@@ -54,22 +55,19 @@ async def run(
     registry = process_registry("voice_gateway", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        speech = SpeechFactory(speech_settings, http, SpeechMetrics(registry))
+        providers, counted = SpeechMetrics(registry), BusMetrics(registry)
+        speech = SpeechFactory(speech_settings, http, providers)
         stack.callback(speech.close)
         await asyncio.to_thread(speech.warm)
-        bus = await stack.enter_async_context(Bus(bus_settings, BusMetrics(registry), "voice-gateway"))
+        bus = await stack.enter_async_context(Bus(bus_settings, counted, "voice-gateway"))
         feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
         exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id)
         door = Door(exchange, speech, gateway, call, new_id)
         lag = LoopLag(registry)
-        worker = Worker(rooms, gateway, Calls(bus), lag) if rooms.configured else None
+        reports = await stack.enter_async_context(JobReports(registry, counted, providers))
+        worker = Worker(rooms, gateway, Calls(bus), lag, reports) if rooms.configured else None
         health = _health(registry, bus, feed, door, worker)
-        side = [asyncio.create_task(lag.run(), name="loop-lag")]
-        if watch.health_port not in (0, gateway.port):
-            # The door is for this machine only; an operator may ask from another.
-            side.append(
-                asyncio.create_task(serve_health(health, host=watch.health_host, port=watch.health_port), name="health")
-            )
+        side = [asyncio.create_task(lag.run(), name="loop-lag"), *_operators_port(watch, gateway, health)]
         stack.push_async_callback(_end, side)
         if worker:
             side.append(asyncio.create_task(worker.run(), name="rooms"))
@@ -89,6 +87,14 @@ async def run(
         await _end([task for task in side if task.get_name() == "watchdog"])
         _log.info("voice gateway drains", extra={"calls": door.calls, "rooms": worker.calls if worker else 0})
         await asyncio.gather(door.drain(gateway.drain_s), *([worker.drain(gateway.drain_s)] if worker else []))
+
+
+def _operators_port(watch: ObservabilitySettings, gateway: GatewaySettings, health: Health) -> list[asyncio.Task[None]]:
+    """The door is for this machine only; an operator may ask from another."""
+    if watch.health_port in (0, gateway.port):
+        return []
+    serving = serve_health(health, host=watch.health_host, port=watch.health_port)
+    return [asyncio.create_task(serving, name="health")]
 
 
 async def _watch(worker: Worker, watchdog: Watchdog) -> None:
@@ -127,9 +133,9 @@ def _health(registry: CollectorRegistry, bus: Bus, feed: Feed, door: Door, worke
         if not feed.healthy:
             raise BusUnavailable("the feed has stopped")
 
-    Gauge(names.CALLS, "Calls on the line", registry=registry).set_function(
-        lambda: door.calls + (worker.calls if worker else 0)
-    )
+    calls = Gauge(names.CALLS, "Calls on the line", ["where"], registry=registry)
+    calls.labels("door").set_function(lambda: door.calls)
+    calls.labels("room").set_function(lambda: worker.calls if worker else 0)
     checks = {"redis": bus.ping, "feed": feeding, "lines": door.check}
     return Health(registry, {**checks, "rooms": worker.check} if worker else checks)
 

@@ -46,6 +46,8 @@ class Records:
             complete=report.complete,
             heard_ms=report.heard_ms,
             timings=report.timings,
+            filler=report.filler,
+            fallback=report.fallback,
         )
 
     def started(self, call_id: str) -> CallStarted:

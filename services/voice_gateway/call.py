@@ -237,6 +237,8 @@ class VoiceCall:
             complete=heard.complete,
             heard_ms=exchange.heard_ms,
             timings=exchange.timings(),
+            filler=bool(exchange.filler),
+            fallback=exchange.excused,
         )
         self._background.add("heard", self._link.heard(report))
         self._watch(

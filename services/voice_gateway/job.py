@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
 from dataclasses import dataclass
@@ -23,11 +22,13 @@ from libs.bus.conversations import Conversations
 from libs.bus.feed import Feed
 from libs.bus.settings import BusSettings
 from libs.contracts.calls import CallTicket, ticket_of
+from libs.observability.loop_lag import Lateness
 from libs.process import settle
 from services.voice_gateway import events
 from services.voice_gateway.bus_link import BusExchange
 from services.voice_gateway.call import VoiceCall
 from services.voice_gateway.domain.manners import BACK_AGAIN
+from services.voice_gateway.job_reports import Reporter, log_and_tell
 from services.voice_gateway.ports import CallerIdentity, EndReason
 from services.voice_gateway.presence import Presence
 from services.voice_gateway.room_call import RoomCall
@@ -35,7 +36,6 @@ from services.voice_gateway.room_chat import RoomChat
 from services.voice_gateway.room_line import RoomLine
 from services.voice_gateway.room_switchboard import RoomSwitchboard
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
-from services.voice_gateway.speech.failure import ProviderChange
 from services.voice_gateway.speech.providers import SpeechFactory
 
 _log = logging.getLogger(__name__)
@@ -49,14 +49,20 @@ class Prepared:
     speech: SpeechFactory
     call: CallSettings
     bus: BusSettings
+    reporter: Reporter
+    """Tells the gateway what this process counts."""
 
 
-def prewarm(process: JobProcess) -> None:
-    """Read the settings and load the models. Raises `VoiceUnavailable` for a provider that cannot work."""
-    speech = SpeechFactory(SpeechSettings(), watch=_tell)
+def prewarm(process: JobProcess, reports: str) -> None:
+    """Read the settings and load the models. Raises `VoiceUnavailable` for a provider that cannot work.
+
+    `reports`: `JobReports.path` of the gateway.
+    """
+    reporter = Reporter(reports)
+    speech = SpeechFactory(SpeechSettings(), watch=log_and_tell(reporter))
     for property_id in GatewaySettings().property_ids():
         speech.warm(property_id)
-    process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings())
+    process.userdata[_PREPARED] = Prepared(speech, CallSettings(), BusSettings(), reporter)
 
 
 async def entry(ctx: JobContext) -> None:
@@ -110,8 +116,11 @@ async def _take(
     guest: rtc.RemoteParticipant,
 ) -> RoomCall:
     """Everything that a call needs, its lease first: `CallTaken` when somebody else answers it."""
+    reporter = await stack.enter_async_context(prepared.reporter)
+    late = asyncio.create_task(Lateness(reporter.late).run(), name="loop-lag")
+    stack.callback(late.cancel)
     prepared.speech.attach(await stack.enter_async_context(aiohttp.ClientSession()))
-    bus = await stack.enter_async_context(Bus(prepared.bus, name="voice-job"))
+    bus = await stack.enter_async_context(Bus(prepared.bus, reporter, "voice-job"))
     feed = await stack.enter_async_context(Feed(bus, new_id("voice")))
     calls = Calls(bus)
     caller = _caller(ticket, guest)
@@ -156,11 +165,6 @@ def _caller(ticket: CallTicket, guest: rtc.RemoteParticipant) -> CallerIdentity:
 
 def _unwatched(event: events.AnyCallEvent) -> None:
     """Nobody looks into a room's call but its participants: LiveKit tells them of states and transcripts."""
-
-
-def _tell(change: ProviderChange) -> None:
-    """A job has nobody who reads its metrics: the log says it."""
-    _log.warning("speech provider", extra=dataclasses.asdict(change))
 
 
 def _now_ms() -> int:

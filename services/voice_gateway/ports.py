@@ -68,6 +68,10 @@ class HeardReport(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     heard_ms: int
     timings: HeardTimings
+    filler: bool = False
+    """Something was said first, because the words were late."""
+    fallback: bool = False
+    """The gateway apologised in place of the reply, or of its rest."""
 
 
 class CallCommand(msgspec.Struct, frozen=True, kw_only=True):

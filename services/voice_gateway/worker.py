@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 import time
+from functools import partial
 
 from livekit.agents import AgentServer, JobRequest
 
@@ -18,6 +19,7 @@ from libs.contracts.errors import BusUnavailable, InvalidRequest
 from libs.observability.loop_lag import LoopLag
 from libs.rooms import RoomSettings
 from services.voice_gateway.job import entry, prewarm
+from services.voice_gateway.job_reports import JobReports
 from services.voice_gateway.room_ports import RoomsUnavailable
 from services.voice_gateway.settings import GatewaySettings
 
@@ -34,7 +36,9 @@ _SHUTDOWN_S = 12.0
 class Worker:
     """One LiveKit agent server. `run` ends only by cancellation; LiveKit may come and go meanwhile."""
 
-    def __init__(self, rooms: RoomSettings, gateway: GatewaySettings, calls: Calls, lag: LoopLag) -> None:
+    def __init__(
+        self, rooms: RoomSettings, gateway: GatewaySettings, calls: Calls, lag: LoopLag, reports: JobReports
+    ) -> None:
         self._gateway, self._calls, self._lag = gateway, calls, lag
         self._properties = gateway.property_ids()
         self._running = False
@@ -52,7 +56,7 @@ class Worker:
             load_threshold=math.inf,
             drain_timeout=int(gateway.drain_s),
             shutdown_process_timeout=_SHUTDOWN_S,
-            setup_fnc=prewarm,
+            setup_fnc=partial(prewarm, reports=reports.path),
             preload_modules=_PRELOAD,
             max_retry=_FOR_EVER,
         )

@@ -35,6 +35,7 @@ async def test_one_turn_is_streamed(stage: Stage) -> None:
     reply = await listener.reply("t1")
     assert (reply.text, reply.status, reply.model) == ("Good morning", ReplyStatus.FINISHED, "led")
     assert reply.timings is not None
+    assert 0 < reply.timings.context_ms < reply.timings.first_words_ms
     assert [type(event).__name__ for event in listener.events] == ["MessageReceived", "ReplyGenerated"]
     assert led.turns[0].message.text == "a question"
     assert led.turns[0].context == {"property_id": PROPERTY}

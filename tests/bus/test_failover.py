@@ -12,6 +12,7 @@ from libs.bus.commands import Commands
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import ReplyStatus
 from tests.bus.support.handlers import Led, echo
+from tests.bus.support.recording import Recording
 from tests.bus.support.stage import PATIENT, Stage, kill, make_zombie, stop_beating
 from tests.bus.support.waiting import eventually, soon
 
@@ -93,13 +94,14 @@ async def test_a_turn_that_kills_every_brain_becomes_a_dead_letter(redis_url: st
             dying = await stage.worker(f"w{number}", led)
             await eventually(lambda led=led: led.began("poison"))  # type: ignore[misc]
             await kill(dying)
-        led = Led()
-        await stage.worker("w3", led)
+        led, told = Led(), Recording()
+        await stage.worker("w3", led, observer=told)
         assert (await listener.reply("poison")).status is ReplyStatus.DEAD
         assert not led.began("poison")
         (letter,) = await stage.dead_letters()
         assert (letter["c"], letter["m"].split()[0]) == ("c", "poison")
         assert letter["why"] == "every attempt ended without a commit"
+        await eventually(lambda: told.counted("dead_letter", "exhausted") == 1)
         await stage.accept("c", "t2")
         led.end("t2", "fine")
         assert (await listener.reply("t2")).status is ReplyStatus.FINISHED

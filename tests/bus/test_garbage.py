@@ -9,6 +9,7 @@ from libs.contracts.events import ReplyStatus
 from tests.bus.support.conversation import PROPERTY
 from tests.bus.support.handlers import Led, echo
 from tests.bus.support.listening import Listener
+from tests.bus.support.recording import Recording
 from tests.bus.support.stage import PATIENT, Stage, kill
 from tests.bus.support.waiting import eventually
 
@@ -39,7 +40,8 @@ async def listening(stage: Stage) -> Listener:
 
 @pytest.mark.parametrize("what", GARBAGE)
 async def test_an_entry_that_names_no_turn_is_a_dead_letter(stage: Stage, what: str) -> None:
-    worker = await stage.worker("w1", echo, **PATIENT)
+    told = Recording()
+    worker = await stage.worker("w1", echo, observer=told, **PATIENT)
     listener = await listening(stage)
     await stage.send("XADD", stage.keys.turns, "*", *GARBAGE[what])
     await eventually(stage.dead_letters)
@@ -48,6 +50,7 @@ async def test_an_entry_that_names_no_turn_is_a_dead_letter(stage: Stage, what: 
     await answered(stage, listener, "t1")
     await stage.at_rest("c")
     assert worker.healthy
+    assert told.counted("dead_letter", "entry") == 1
 
 
 @pytest.mark.parametrize("what", SUPERSEDED)
@@ -82,12 +85,14 @@ async def test_a_message_that_does_not_decode_ends_as_a_dead_letter(stage: Stage
         ["c", "t1", PROPERTY, body, 0, 8, 100, 60, "", 60_000, 10_000],
     )
     assert accepted[0] == b"ok"
-    await stage.worker("w1", echo, **PATIENT)
+    told = Recording()
+    await stage.worker("w1", echo, observer=told, **PATIENT)
     await eventually(stage.dead_letters)
     (letter,) = await stage.dead_letters()
     assert (letter["c"], letter["m"].split()[0]) == ("c", "t1")
     assert letter["why"] == "the message of the turn is empty or does not decode"
     await listener.until(lambda it: it.ends.get("t1") is ReplyStatus.DEAD)
+    await eventually(lambda: told.counted("dead_letter", "unreadable") == 1)
 
 
 async def test_garbage_whose_reader_died_is_rejected_by_another(stage: Stage) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from libs.bus.bus import Bus
+from libs.bus.calls import CallCount, Calls
 from libs.bus.settings import BusSettings
 from libs.bus.stats import GroupStats, ShardStats, read_stats
+from libs.contracts.calls import CallTicket
 from libs.contracts.keys import STORE_GROUP, TURN_GROUP
 from tests.bus.support.handlers import Led
 from tests.bus.support.stage import PATIENT, Stage, make_zombie
@@ -78,9 +80,49 @@ async def test_every_shard_is_told(redis_url: str) -> None:
     assert [shard.shard for shard in shards] == ["botel:{0}:", "botel:{1}:", "botel:{2}:"]
 
 
-async def test_dead_letters_are_counted(stage: Stage) -> None:
-    await stage.send("XADD", stage.keys.dead, "*", "why", "a test")
-    assert (await shard_of(stage)).dead_letters == 1
+async def test_dead_letters_are_counted_those_that_are_gone_as_well(stage: Stage) -> None:
+    before = await shard_of(stage)
+    assert (before.dead_letters, before.dead_letters_written) == (0, 0)
+    letters = [await stage.send("XADD", stage.keys.dead, "*", "why", "a test") for _ in range(3)]
+    await stage.send("XDEL", stage.keys.dead, letters[0])
+    await stage.send("XTRIM", stage.keys.dead, "MINID", letters[2])
+    after = await shard_of(stage)
+    assert (after.dead_letters, after.dead_letters_written) == (1, 3)
+
+
+async def test_the_memory_of_redis_and_what_it_may_take(stage: Stage) -> None:
+    memory = (await shard_of(stage)).memory
+    assert memory
+    assert 100_000 < memory.used < memory.limit  # no maxmemory: the machine's
+    before = (await stage.send("CONFIG", "GET", "maxmemory"))[1]
+    await stage.send("CONFIG", "SET", "maxmemory", 100_000_000)
+    try:
+        limited = (await shard_of(stage)).memory
+    finally:
+        await stage.send("CONFIG", "SET", "maxmemory", before)
+    assert limited
+    assert limited.limit == 100_000_000
+
+
+async def test_who_may_not_ask_for_memory_is_told_the_rest(stage: Stage, redis_url: str) -> None:
+    await stage.send("ACL", "SETUSER", "asks", "reset", "on", ">secret", "~*", "&*", "+@all", "-info", "-xinfo|stream")
+    url = redis_url.replace("://", "://asks:secret@", 1)
+    try:
+        async with Bus(BusSettings(redis_url=url)) as bus:
+            (shard,) = await read_stats(bus)
+    finally:
+        await stage.send("ACL", "DELUSER", "asks")
+    assert (shard.memory, shard.dead_letters_written) == (None, None)
+    assert (shard.dead_letters, shard.workers_alive) == (0, 0)
+
+
+async def test_calls_in_rooms_are_counted_by_who_answers_them(stage: Stage) -> None:
+    calls = Calls(stage.bus, lease_ms=60_000)
+    held, left = (CallTicket(call_id=f"room-{name}", property_id="harbour") for name in ("held", "left"))
+    epoch = await calls.take(left, "job-1")
+    await calls.leave(left, "job-1", epoch)
+    async with calls.hold(held, "job-2"):
+        assert (await shard_of(stage)).calls == CallCount(1, 1)
 
 
 async def test_a_conversation_id_that_is_no_text_broke_the_lag_reader(stage: Stage) -> None:

@@ -24,6 +24,7 @@ from services.context_store.http.models import (
     MessageList,
     OpenRequest,
     OpenResponse,
+    UsageBody,
     event_body,
 )
 from services.context_store.ports import Archive
@@ -105,6 +106,7 @@ async def read_messages(
     return MessageList(
         conversation_id=conversation_id,
         messages=[MessageBody.of(message) for message in page],
+        usage=UsageBody.of(found.usage),
         total=len(found.messages),
         next=end if page and end < len(found.messages) else None,
         complete=found.complete,

@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from libs.contracts.events import Channel
+from libs.contracts.events import Channel, Usage
 from libs.contracts.limits import MAX_CONTEXT_FIELDS, MAX_EXTERNAL_ID_CHARS
 from libs.contracts.projection import Message
 from services.context_store.domain.rows import UNKNOWN, Row
@@ -68,9 +68,24 @@ class MessageBody(Body):
         return cls(**msgspec.structs.asdict(message))
 
 
+class UsageBody(Body):
+    """Of the model, in the whole conversation."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = Field(description="Part of the input tokens")
+    estimated: bool = Field(description="A reply was cut before the provider told: it was at least so much")
+    cost_micro: int = Field(description="Millionths of the currency of the brain's prices; 0 without prices")
+
+    @classmethod
+    def of(cls, usage: Usage) -> UsageBody:
+        return cls(**msgspec.structs.asdict(usage))
+
+
 class MessageList(Body):
     conversation_id: str
     messages: list[MessageBody]
+    usage: UsageBody
     total: int
     next: int | None = Field(description="`offset` of the next page; null after the last")
     complete: bool = Field(description="False: Redis is away, messages of the last moments may be missing")

@@ -40,6 +40,9 @@ class Recording:
     def refused(self, step: str) -> None:
         self.calls.append(("refused", (step,)))
 
+    def dead_letter(self, kind: str) -> None:
+        self.calls.append(("dead_letter", (kind,)))
+
     def script(self, name: str, ms: float) -> None:
         self.calls.append(("script", (name, ms)))
 

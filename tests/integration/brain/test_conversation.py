@@ -12,7 +12,10 @@ from libs.contracts.events import (
     ToolCompleted,
     ToolRequested,
 )
+from services.brain.agent import OwnAgent
 from services.brain.answer import Concierge
+from services.brain.domain.cost import Prices
+from services.brain.offline_model import OfflineChatModel
 from services.brain.pms.memory import MemoryPms
 from services.brain.rehearsal import Rehearsal
 
@@ -92,6 +95,18 @@ async def test_usage_and_model_are_told(concierge: Concierge) -> None:
     assert reply.usage.input_tokens > 20, "both model calls are counted"
     assert reply.usage.output_tokens > 10
     assert not reply.usage.estimated
+
+
+async def test_a_reply_tells_what_all_of_its_model_calls_cost(pms: MemoryPms) -> None:
+    prices = Prices(input=2.0, output=8.0, cached=0.5)
+    talk = Rehearsal(Concierge(OwnAgent(OfflineChatModel()), pms, prices=prices).answer)
+
+    await talk.say("is there a pool")
+
+    reply = talk.log[-1]
+    assert isinstance(reply, ReplyGenerated)
+    assert reply.usage is not None
+    assert reply.usage.cost_micro == reply.usage.input_tokens * 2 + reply.usage.output_tokens * 8 > 0
 
 
 async def test_a_guest_who_is_not_known_is_asked_and_then_known(offline: Concierge, pms: MemoryPms) -> None:

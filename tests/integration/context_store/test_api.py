@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import pytest
 
+from libs.contracts.events import AnyEvent, ReplyGenerated, Usage
 from services.context_store.adapters.sql_archive import SqlArchive
 from services.context_store.domain.rows import Row, row_of
 from tests.integration.context_store.hot import HotConversations
@@ -25,6 +27,33 @@ async def test_history_is_one_wherever_its_parts_are(
     assert lines(answer.json()) == LINES
     assert answer.json()["complete"]
     assert answer.json()["messages"][1]["generated"] == "From seven to ten, in the garden room."
+
+
+async def test_history_tells_what_a_conversation_has_cost(
+    client: httpx.AsyncClient, archive: SqlArchive, hot: HotConversations
+) -> None:
+    paid = [priced(event) for event in call_and_chat(Talk())]
+    await store(archive, *paid[:4])
+    hot.hold(*paid)
+
+    usage = (await client.get("/conversations/conv-1/messages", params={"limit": 1})).json()["usage"]
+
+    replies = sum(isinstance(event, ReplyGenerated) for event in paid)
+    assert replies > 1
+    assert usage == {
+        "inputTokens": 100 * replies,
+        "outputTokens": 10 * replies,
+        "cachedTokens": 64 * replies,
+        "estimated": False,
+        "costMicro": 56 * replies,
+    }
+
+
+def priced(event: AnyEvent) -> AnyEvent:
+    if not isinstance(event, ReplyGenerated):
+        return event
+    usage = Usage(input_tokens=100, output_tokens=10, cached_tokens=64, cost_micro=56)
+    return msgspec.structs.replace(event, usage=usage)
 
 
 async def test_history_outlives_redis(client: httpx.AsyncClient, archive: SqlArchive, hot: HotConversations) -> None:
