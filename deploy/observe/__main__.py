@@ -35,7 +35,13 @@ SPEECH = "Voice experience"
 SHOWN = {"Bus and brains": 38, SPEECH: 54}
 """Of the grid's height, from the top, in the picture for the README; another has all of it."""
 SCENES = {True: "calls in rooms, with a brain killed and a while without any", False: "make scale-demo"}
-MODEL = {"BRAIN_OFFLINE_FIRST_TOKEN_S": "0.8", "BRAIN_OFFLINE_TOKEN_S": "0.0333"}
+MODEL = {
+    "BRAIN_OFFLINE_FIRST_TOKEN_S": "0.8",
+    "BRAIN_OFFLINE_TOKEN_S": "0.0333",
+    "BRAIN_PRICE_INPUT": "0.40",
+    "BRAIN_PRICE_OUTPUT": "1.60",
+}
+"""Slow enough for fillers; the offline model costs nothing: prices as an example."""
 SETTLE_S = 12.0
 """Until Prometheus has looked twice."""
 _KEPT = ("BOTEL_LIVEKIT_SERVER", "BOTEL_PROMETHEUS", "BOTEL_REDIS_SERVER")
