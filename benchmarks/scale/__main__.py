@@ -51,12 +51,12 @@ KEPT_S = 3.0
 say = partial(print, flush=True, file=sys.stderr)
 
 
-async def _run(plan: Plan, binary: PrometheusBinary, seed: int) -> Report:
+async def _run(plan: Plan, binary: PrometheusBinary, seed: int, out: Path) -> Report:
     """Everything, on one stack."""
     say(f"seed {seed}; starting the stack with one brain and {binary}")
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S)
     async with (
-        running(OUT / "var", plan) as stack,
+        running(out / "var", plan) as stack,
         aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as session,
         PrometheusClient(stack.prometheus_url) as prometheus,
     ):
@@ -67,7 +67,7 @@ async def _run(plan: Plan, binary: PrometheusBinary, seed: int) -> Report:
         seen = await look(prometheus, story.began, story.ended)
         for path in dashboard_files():
             found = await capture(prometheus, read_dashboard(path), story.began, story.ended)
-            write_capture(found, OUT / "panels" / path.name)
+            write_capture(found, out / "panels" / path.name)
         asked = list(guests.book)
         cores = len(os.sched_getaffinity(0))
         phases = await measure(stack, guests, plan, cores, seed, say)
@@ -121,6 +121,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short one: does it work?")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--out", type=Path, default=OUT, help="where report, pictures and data go")
     parser.add_argument("--write-docs", action="store_true", help="put figures and pictures into docs/")
     return parser.parse_args()
 
@@ -137,16 +138,16 @@ def main() -> int:
         return 1
     # Asked to end it ends the stack as well: Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _clear(OUT / "var")
+    _clear(arguments.out / "var")
     try:
-        report = asyncio.run(_run(QUICK if arguments.quick else FULL, binary, arguments.seed))
+        report = asyncio.run(_run(QUICK if arguments.quick else FULL, binary, arguments.seed, arguments.out))
     except KeyboardInterrupt:
         say("ended before its time; so has the stack")
         return 130
-    (OUT / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    (arguments.out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     tables = render(report)
     print(tables)
-    _draw(report, OUT)
+    _draw(report, arguments.out)
     if arguments.write_docs:
         _write_docs(tables, report)
     failed = [what for what, held in verdicts(report).items() if not held]

@@ -12,11 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.scale.plan import ALERT
 from benchmarks.scale.report import Report
 from benchmarks.scale.scene import Story
-from deploy.observe.style import AMBER, BLUE, GREEN, GREY, INK, PURPLE, RED, styled
+from deploy.observe.style import AMBER, BLUE, GREEN, GREY, INK, PAPER, PURPLE, RED, SERIES, styled
 
 LIMIT_S = 3.0
 """The alert's, in deploy/prometheus/rules.yml."""
 DPI = 150
+_CLEAR = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1}
 _OFFSET: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
 
 
@@ -31,7 +32,9 @@ def draw_scene(report: Report, path: Path) -> None:
         _line(oldest, report, "oldest", BLUE, "oldest waiting\nage (s)")
         oldest.axhline(LIMIT_S, color=RED, linestyle="--", linewidth=1)
         near = (4, 4)
-        oldest.annotate(f"the alert: over {LIMIT_S:g} s for 15 s", (0, LIMIT_S), near, **_OFFSET, color=RED)
+        oldest.annotate(
+            f"the alert: over {LIMIT_S:g} s for 15 s", (0, LIMIT_S), near, **_OFFSET, color=RED, bbox=_CLEAR
+        )
         _brains(brains, report)
         for axes in (rates, waiting, oldest, brains):
             _alert(axes, report, 0.14)
@@ -63,7 +66,7 @@ def _rates(axes: Axes, report: Report) -> None:
     for points, colour, label in ((report.arrivals, AMBER, "asked"), (report.served, GREEN, "answered")):
         axes.plot(*zip(*points, strict=True), color=colour, label=label)
     axes.set_ylabel("turns per second")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.25 * max(rate for _, rate in (*report.arrivals, *report.served)))
     axes.legend(loc="upper left", ncols=2)
 
 
@@ -123,7 +126,8 @@ def _stack(axes: Axes, report: Report) -> None:
     below = [0.0] * len(report.rows)
     others = [row.others.median for row in report.rows]
     layers = [(name, [row.cores[name] for row in report.rows]) for name in kept] + [("other work", others)]
-    for (name, values), colour in zip(layers, (BLUE, GREEN, PURPLE, AMBER, INK, RED, GREY), strict=False):
+    colours = [*SERIES[: len(kept)], "#c3c8d2"]
+    for (name, values), colour in zip(layers, colours, strict=True):
         axes.bar(places, values, bottom=below, width=0.6, color=colour, alpha=0.85, label=name.replace("_", " "))
         below = [low + value for low, value in zip(below, values, strict=True)]
     axes.axhline(report.cores, color=RED, linestyle="--", linewidth=1)

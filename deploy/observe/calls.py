@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import aiohttp
@@ -44,20 +44,23 @@ WRITTEN = ("Is there anywhere to park my car?", "How do I get to the airport?", 
 
 
 class Calls:
-    """`held` and `broken` count calls; `fallen_back` is set when a guest was told that there is no answer."""
+    """`held` and `broken` count calls."""
 
-    def __init__(self, stack: Stack, say: Callable[[str], None], seed: int = 1) -> None:
+    def __init__(
+        self, stack: Stack, say: Callable[[str], None], *, key: str = KEY, lines: Sequence[Line] = LINES, seed: int = 1
+    ) -> None:
         self.held = self.broken = 0
         self._stack, self._say, self._dice = stack, say, random.Random(seed)
+        self._key, self._lines = key, lines
 
-    async def hold(self, *, lines: int = 3, calls: int = 2, apart_s: float = 12.0, brains: int = 2) -> None:
-        """So many telephones, each with so many calls one after the other, and trouble after the first round."""
+    async def hold(self, *, phones: int = 3, calls: int = 2, apart_s: float = 12.0, brains: int = 2) -> None:
+        """So many telephones, each with so many calls one after the other, and trouble meanwhile."""
         over = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._write(over))
-            phones = [tasks.create_task(self._phone(n, calls, n * apart_s)) for n in range(lines)]
+            calling = [tasks.create_task(self._phone(n, calls, n * apart_s)) for n in range(phones)]
             tasks.create_task(self._trouble(brains, over))
-            await asyncio.wait(phones)
+            await asyncio.wait(calling)
             over.set()
             await writing
 
@@ -73,24 +76,24 @@ class Calls:
                 self._say(f"a call of {guest} broke off: {error}")
 
     async def _call(self, customer: str) -> None:
-        way = await open_session(self._stack.text_url, KEY, {"propertyId": PROPERTY, "customerId": customer})
+        way = await open_session(self._stack.text_url, self._key, {"propertyId": PROPERTY, "customerId": customer})
         self._say(f"{customer} calls")
         async with RoomGuest() as guest:
             await guest.join(way.url, way.token)
             await guest.speech(why="nobody greets")
-            for line in LINES:
+            for line in self._lines:
                 said = await guest.say(await asyncio.to_thread(spoken, line.text))
                 if line.cut_after_s:
                     await guest.voice(said.end_s, timeout_s=ANSWER_S, why=f"no answer to {line.text!r}")
                     await asyncio.sleep(line.cut_after_s)
-                elif line is not LINES[-1]:
+                elif line is not self._lines[-1]:
                     await guest.speech(said.end_s, pause_s=1.5, timeout_s=ANSWER_S, why=f"no answer to {line.text!r}")
             with contextlib.suppress(CallFailed):  # it is the concierge who hangs up; if not, the guest does
                 await guest.until(lambda: guest.drops, timeout_s=HANGS_UP_S, why="nobody hangs up")
 
     async def _write(self, over: asyncio.Event) -> None:
         """Other guests write meanwhile, one every few seconds."""
-        headers = {"Authorization": f"Bearer {KEY}"}
+        headers = {"Authorization": f"Bearer {self._key}"}
         async with aiohttp.ClientSession(headers=headers) as http, asyncio.TaskGroup() as asking:
             number = 0
             while not over.is_set():
