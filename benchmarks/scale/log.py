@@ -12,6 +12,8 @@ from benchmarks.scale.plan import KEY
 
 _AT_ONCE = 8
 _PAGE = 500
+_LATER = (429, 503)
+"""Asked too fast, or Redis away for a moment."""
 _PATIENCE_S = 60.0
 _LOOK_S = 0.5
 History = list[dict[str, Any]]
@@ -37,9 +39,12 @@ async def _events(session: aiohttp.ClientSession, store_url: str, conversation: 
     headers = {"Authorization": f"Bearer {KEY}"}
     async with asyncio.timeout(_PATIENCE_S):
         while True:
-            async with session.get(url, headers=headers, raise_for_status=True) as response:
-                body = await response.json()
-            if body["complete"]:
-                events: History = body["events"]
-                return events
-            await asyncio.sleep(_LOOK_S)
+            async with session.get(url, headers=headers) as response:
+                if response.status not in _LATER:
+                    response.raise_for_status()
+                    body = await response.json()
+                    if body["complete"]:
+                        events: History = body["events"]
+                        return events
+                pause_s = float(response.headers.get("Retry-After", _LOOK_S))
+            await asyncio.sleep(pause_s)
