@@ -5,6 +5,7 @@ This is our own drawing of Prometheus's answers to the panels' queries. It is no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from deploy.observe.capture import Answered, Capture, Curve
 from deploy.observe.legend import Legend
 from deploy.observe.panels import ROW, TIMESERIES, Panel, Step
 from deploy.observe.sheet import Sheet
-from deploy.observe.style import AMBER, BLUE, GREEN, GREY, INK, RED, SERIES, styled
+from deploy.observe.style import AMBER, BLUE, GREEN, GREY, INK, RED, SERIES, colours_of, styled
 from deploy.observe.units import written
 
 COLUMNS, COLUMN_IN, UNIT_IN = 24, 0.64, 0.3
@@ -64,8 +65,7 @@ def _lines(
     legend = Legend([curve.legend for curve in curves], w - 0.24)
     axes = sheet.axes(x + 0.72, y + 0.42, w - 0.9, h - 0.42 - 0.34 - legend.height)
     below: list[float] = []
-    for number, curve in enumerate(curves):
-        colour = SERIES[number % len(SERIES)]
+    for number, (curve, colour) in enumerate(zip(curves, colours_of([one.legend for one in curves]), strict=True)):
         dashes = "-" if number < len(SERIES) else "--"
         if panel.stacked and len(curve.values) == len(curves[0].values):
             top = [low + value for low, value in zip(below or [0.0] * len(curve.values), curve.values, strict=True)]
@@ -89,12 +89,24 @@ def _scales(axes: Axes, panel: Panel, curves: Sequence[Curve], seconds: float) -
         axes.set_ylim(top=panel.most)
     elif max(values) <= 0:
         axes.set_ylim(top=1)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=panel.unit in ("short", "none") and max(values) >= 2))
+    _ticks(axes, panel.unit, max(values))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(float(f"{value:.6g}"), panel.unit)))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 3, 6], integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{int(at) // 60}:{int(at) % 60:02d}"))
     axes.tick_params(length=0, labelsize=8)
     axes.tick_params(axis="x", pad=7)
+
+
+def _ticks(axes: Axes, unit: str, most: float) -> None:
+    """Round values of what is written: of gibibytes where those are written."""
+    if unit == "bool_yes_no":
+        axes.set_ylim(-0.05, 1.1)
+        axes.set_yticks([0, 1])
+    elif unit == "bytes" and most >= 1:
+        size = 1024.0 ** int(math.log(most, 1024))
+        axes.set_yticks([tick * size for tick in MaxNLocator(nbins=4).tick_values(0, axes.get_ylim()[1] / size)][:-1])
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=unit in ("short", "none") and most >= 2))
 
 
 def _numbers(
@@ -109,8 +121,9 @@ def _numbers(
         colour = colour_of(panel.steps, last)
         spark = sheet.axes(left + 0.02, y + h * 0.62, each - 0.04, h * 0.36)
         spark.axis("off")
-        spark.plot(curve.times, curve.values, color=colour, linewidth=1)
-        spark.fill_between(curve.times, curve.values, color=colour, alpha=0.15, linewidth=0)
+        course = colour if panel.steps else BLUE
+        spark.plot(curve.times, curve.values, color=course, linewidth=1)
+        spark.fill_between(curve.times, curve.values, color=course, alpha=0.15, linewidth=0)
         spark.set(xlim=(0, seconds), ylim=(min(0.0, *curve.values), max(*curve.values, 1e-9) * 1.05))
         text = written(last, panel.unit, panel.decimals)
         size = min(26.0, h * 20, each * 72 / (0.64 * len(text)))

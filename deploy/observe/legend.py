@@ -9,7 +9,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from deploy.observe.sheet import Sheet
-from deploy.observe.style import GREY, INK, SERIES
+from deploy.observe.style import GREY, INK, SERIES, colours_of
 
 LINE_IN, MARK_IN, BETWEEN_IN, MORE_IN = 0.18, 0.2, 0.18, 0.7
 MOST_LINES = 3
@@ -31,6 +31,7 @@ class Legend:
     """Laid out when it is made: `height` in inches."""
 
     def __init__(self, names: Sequence[str], width: float) -> None:
+        self._colours = colours_of(names)
         self.places = _places(names, width)
         self.height = LINE_IN * (max(place.line for place in self.places) + 1) + 0.06
 
@@ -41,9 +42,7 @@ class Legend:
             if number < 0:
                 sheet.text(left + x, at, name, fontproperties=_FONT, color=GREY)
                 continue
-            sheet.stroke(
-                left + x, at + 0.08, MARK_IN - 0.07, SERIES[number % len(SERIES)], dashed=number >= len(SERIES)
-            )
+            sheet.stroke(left + x, at + 0.08, MARK_IN - 0.07, self._colours[number], dashed=number >= len(SERIES))
             sheet.text(left + x + MARK_IN, at, name, fontproperties=_FONT, color=INK)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -37,6 +39,22 @@ _STYLE: dict[str, Any] = {
     "ytick.color": GREY,
     "savefig.facecolor": "auto",
 }
+
+_MEANING = {
+    GREEN: ("finished", "ok", "go", "heard", "new", "complete"),
+    RED: ("failed", "dead", "lost", "exhausted", "unreadable", "apology"),
+    AMBER: ("expired", "cancelled", "interrupted", "cut", "filler", "conflict"),
+}
+
+
+def colours_of(names: Sequence[str]) -> list[str]:
+    """A colour per line of a panel: good is green and bad is red wherever it stands; the others take what is left."""
+    meant: list[str] = []
+    for one in names:
+        colour = next((colour for colour, words in _MEANING.items() if set(words) & set(one.split())), "")
+        meant.append("" if colour in meant else colour)
+    free = itertools.cycle([colour for colour in SERIES if colour not in meant])
+    return [colour or next(free) for colour in meant]
 
 
 def styled(**changed: object) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ import pytest
 from deploy.observe.draw import colour_of
 from deploy.observe.legend import MOST_LINES, Legend, width_of
 from deploy.observe.panels import CannotDraw, Step, dashboard_files, filled, legend_of, read_dashboard
-from deploy.observe.style import GREEN, INK, RED
+from deploy.observe.style import GREEN, INK, RED, SERIES, colours_of
 from deploy.observe.units import written
 
 
@@ -143,3 +143,16 @@ def test_names_stand_side_by_side_and_never_on_each_other() -> None:
 
 def test_few_names_are_all_told() -> None:
     assert [place.name for place in Legend(["p50", "p95"], width=3.0).places] == ["p50", "p95"]
+
+
+def test_good_is_green_and_bad_is_red_wherever_it_stands() -> None:
+    assert colours_of(["cancelled", "dead", "voice finished"])[1:] == [RED, GREEN]
+    assert colours_of(["dead", "failed"])[0] == RED
+    assert len(set(colours_of(["dead", "failed", "expired", "cancelled"]))) == 4
+    found = colours_of(["brain", "finished", "context-store"])
+    assert found[1] == GREEN
+    assert len(set(found)) == 3
+
+
+def test_there_are_colours_for_any_number_of_lines() -> None:
+    assert len(colours_of([f"line {number}" for number in range(3 * len(SERIES))])) == 3 * len(SERIES)
