@@ -31,6 +31,7 @@ _ENV = {
     # A model that takes a moment, so that fillers are due and turns are met in mid-reply.
     "BRAIN_OFFLINE_FIRST_TOKEN_S": "0.5",
     "BRAIN_OFFLINE_TOKEN_S": "0.04",
+    "BRAIN_PMS_LATENCY_S": "2",
     "BRAIN_PRICE_INPUT": "400",
     "BRAIN_PRICE_OUTPUT": "1600",
     "BOTEL_CALL_FILLER_S": "0.4",

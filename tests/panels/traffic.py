@@ -36,7 +36,7 @@ async def make_traffic(observed: Observed) -> tuple[float, float]:
             await writers.book()
             await writers.withdraw()
             await asyncio.gather(*talking)
-            await _faults(prometheus, stack, writers)
+            await _faults(prometheus, writers)
             waiting = asyncio.create_task(writers.expire())
             async with _nobody_answers(stack):
                 await caller.apologised()
@@ -51,23 +51,16 @@ async def _talk(caller: DoorCall) -> None:
     await caller.interrupt()
 
 
-async def _faults(prometheus: PrometheusClient, stack: Stack, writers: Writers) -> None:
+async def _faults(prometheus: PrometheusClient, writers: Writers) -> None:
     await writers.tear_gap()
     await writers.drop_connections()
     await writers.leave_garbage()
     await writers.lose_brain()
-    await eventually(lambda: _ready(stack))
-    await writers.stall_brain()
     # The first one of a process makes a series, the second one is an increase.
     await _reaches(prometheus, f"sum({names.RECONNECTS}) > 0")
     await writers.drop_connections()
     await _reaches(prometheus, f"sum({names.WRITES_FENCED}) > 0")
     await _reaches(prometheus, f"sum({names.DEAD_LETTERS_BY_KIND}) > 0")
-
-
-async def _ready(stack: Stack) -> bool:
-    brains = [row for row in stack.rows() if row.name.startswith("brain-")]
-    return all(row.state.name == "READY" for row in brains)
 
 
 @contextlib.asynccontextmanager

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import signal
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
-from redis.asyncio import Redis
 
+from deploy.local.process import Supervised
 from deploy.local.stack import Stack
 from libs.contracts.keys import Keys
 from tests.chaos.wire import Refused, Wire
@@ -27,7 +27,7 @@ _KEYS = Keys()
 class Writers:
     """`wire` and the faults share one stack."""
 
-    def __init__(self, stack: Stack, session: aiohttp.ClientSession, redis: Redis) -> None:
+    def __init__(self, stack: Stack, session: aiohttp.ClientSession, redis: Any) -> None:
         self._stack, self._redis = stack, redis
         self._wire = Wire(session, [stack.text_url], KEY)
         self._url = stack.text_url
@@ -61,11 +61,40 @@ class Writers:
                         pass
 
     async def book(self) -> None:
-        """An offer, accepted."""
+        """An offer, accepted; the brain stops while the hotel takes it, and wakes up when another has told the guest.
+
+        What it then records of the booking is refused: the turn is another's.
+        """
         offered = await self._ask("guest-204", "Can I check out at two tomorrow?")
         assert "Shall I book it" in offered["response"]
-        booked = await self._ask("guest-204", "Yes, please book it.")
-        assert "booked" in booked["response"]
+        async with self._wire.post(self._url, "guest-204", "Yes, please book it.", self._key()) as frames:
+            stopped: list[Supervised] = []
+            try:
+                async for frame in frames:
+                    if frame.name == "turn":
+                        stopped.append(await self._stop_whoever_books(frame.data["conversationId"]))
+                    elif frame.name == "end":
+                        assert "booked" in frame.data["response"]
+                        return
+            finally:
+                for brain in stopped:
+                    brain.signal(signal.SIGCONT)
+
+    async def _stop_whoever_books(self, conversation: str) -> Supervised:
+        async def requested() -> bool:
+            log = await self._redis.xrevrange(_KEYS.log(conversation), count=4)
+            return any(b'"accept_offer"' in fields[b"b"] for _, fields in log)
+
+        await eventually(requested)
+        owner = (await self._redis.hget(_KEYS.conv(conversation), "own")).decode()
+        brain = self._stack.process(self._brain_of(owner))
+        brain.signal(signal.SIGSTOP)
+        return brain
+
+    def _brain_of(self, worker: str) -> str:
+        """A brain's first line of log tells which worker it is."""
+        lines = (self._stack.directory / "stack.log").read_text().splitlines()
+        return next(line.partition(" | ")[0] for line in lines if '"brain ready"' in line and worker in line)
 
     async def withdraw(self) -> None:
         """A message that is cancelled when some words of its answer have come."""
@@ -86,16 +115,6 @@ class Writers:
         asked = asyncio.create_task(self._ask("loses-brain", TOUR))
         await kill_busy_brain(self._stack)
         assert "Let me take you" in (await asked)["response"]
-
-    async def stall_brain(self) -> None:
-        """A brain stops in mid-reply and wakes up when its turn is another's: what it still says is refused."""
-        asked = [asyncio.create_task(self._ask(f"stalls-{number}", TOUR)) for number in range(2)]
-        stalled = await eventually(self._busy)
-        self._stack.process(stalled).signal(signal.SIGSTOP)
-        try:
-            await asyncio.gather(*asked)
-        finally:
-            self._stack.process(stalled).signal(signal.SIGCONT)
 
     async def tear_gap(self) -> None:
         """Chunks are lost while a gateway does not look; it finds the hole and mends it."""
@@ -139,23 +158,10 @@ class Writers:
         async with self._wire.post(self._url, "waits", "Is there a pool?", self._key()) as frames:
             async for frame in frames:
                 if frame.name == "end":
-                    assert frame.data["status"] == "expired", json.dumps(frame.data)
+                    assert frame.data["status"] == "expired"
                     return
 
-    async def _busy(self) -> str:
-        """A brain that has a turn in flight."""
-        for row in self._stack.rows():
-            if row.name.startswith("brain-"):
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with (
-                        aiohttp.ClientSession() as http,
-                        http.get(f"http://127.0.0.1:{row.port}/metrics") as told,
-                    ):
-                        if "botel_turns_in_flight 0.0" not in await told.text():
-                            return row.name
-        return ""
-
-    async def _ask(self, guest: str, text: str) -> dict[str, object]:
+    async def _ask(self, guest: str, text: str) -> dict[str, Any]:
         return await self._wire.ask(self._url, guest, text, self._key())
 
     def _key(self) -> str:
