@@ -10,7 +10,7 @@ from benchmarks.scale.book import Count
 from benchmarks.scale.plan import ALERT, Plan
 from benchmarks.scale.scene import Story
 from benchmarks.scale.series import Seen
-from benchmarks.scale.throughput import MACHINE_SHARE, MODEL_SHARE, SLOTS, Bound, Phase, Row
+from benchmarks.scale.throughput import MACHINE_SHARE, MODEL_SHARE, OTHERS_SHARE, SLOTS, Bound, Phase, Row
 from benchmarks.tables import range_text, spread_text, table
 
 COMMAND = "make scale-demo"
@@ -74,7 +74,7 @@ def _machine(report: Report) -> Iterator[tuple[str, str]]:
     yield "prometheus", report.prometheus
     yield from ((f"rules, `sha256sum deploy/prometheus/{name}`", digest) for name, digest in report.rules.items())
     busiest = max(row.others.high for row in report.rows)
-    quiet = "nothing else to speak of" if busiest < 0.1 * report.cores else "**the machine was not quiet**"
+    quiet = "nothing else to speak of" if busiest < OTHERS_SHARE * report.cores else "**the machine was not quiet**"
     yield "other work while measuring turns per second", f"{quiet}: at most {busiest:.2f} cores"
 
 
@@ -126,6 +126,7 @@ def _where(report: Report) -> str:
     says = {
         Bound.MODEL: "every slot waits for the model, the machine has time left: more brains would answer more",
         Bound.MACHINE: "all cores are busy: here it stops scaling, more brains need more cores",
+        Bound.OTHERS: "all cores are busy, but not with this alone: on a quiet machine more is answered",
         Bound.BOTH: "the model's time and the cores are used up together: more brains need more cores",
         Bound.NEITHER: "neither is used up by the limits below; what is missing is waiting in between",
     }[last.bound]

@@ -21,13 +21,15 @@ from services.brain.settings import BrainSettings
 
 SLOTS = int(BrainSettings.model_fields["slots"].default)
 """Turns at once of one brain, as shipped."""
-MODEL_SHARE, MACHINE_SHARE = 0.85, 0.9
-"""What counts as the bound: so much of what the model allows, or of the machine's cores."""
+MODEL_SHARE, MACHINE_SHARE, OTHERS_SHARE = 0.85, 0.9, 0.1
+"""What counts as the bound: so much of what the model allows, or of the machine's cores; unless others had so much of
+them."""
 
 
 class Bound(enum.StrEnum):
     MODEL = "the model"
     MACHINE = "the machine"
+    OTHERS = "other work"
     BOTH = "both"
     NEITHER = "neither"
 
@@ -113,6 +115,7 @@ def rows_of(phases: Sequence[Phase], plan: Plan, cores: int) -> list[Row]:
         per_s = Spread.of(phase.per_s for phase in some)
         busy = Spread.of(phase.cores.busy for phase in some)
         base = base or per_s.median
+        others = Spread.of(phase.cores.others for phase in some)
         allowed = SLOTS * brains / turn_s(plan, round(statistics.median(phase.tokens for phase in some)))
         names = some[0].cores.by_name
         found.append(
@@ -122,17 +125,19 @@ def rows_of(phases: Sequence[Phase], plan: Plan, cores: int) -> list[Row]:
                 per_s.median / base if base else 0.0,
                 allowed,
                 busy,
-                Spread.of(phase.cores.others for phase in some),
+                others,
                 {name: statistics.median(phase.cores.by_name.get(name, 0.0) for phase in some) for name in names},
-                bound_of(per_s.median / allowed, busy.median / cores),
+                bound_of(per_s.median / allowed, busy.median / cores, others.median / cores),
             )
         )
     return found
 
 
-def bound_of(of_model: float, of_machine: float) -> Bound:
-    """What keeps it from answering more, from the shares of both that are used up."""
+def bound_of(of_model: float, of_machine: float, of_others: float) -> Bound:
+    """What keeps it from answering more, from the shares of both that are used up, and of what others used."""
     model, machine = of_model >= MODEL_SHARE, of_machine >= MACHINE_SHARE
+    if machine and not model and of_others >= OTHERS_SHARE:
+        return Bound.OTHERS
     if model and machine:
         return Bound.BOTH
     return Bound.MODEL if model else Bound.MACHINE if machine else Bound.NEITHER

@@ -38,10 +38,11 @@ SCENES = {True: "calls in rooms, with a brain killed and a while without any", F
 MODEL = {
     "BRAIN_OFFLINE_FIRST_TOKEN_S": "0.8",
     "BRAIN_OFFLINE_TOKEN_S": "0.0333",
+    "BOTEL_TEXT_TURN_DEADLINE_MS": "10000",
     "BRAIN_PRICE_INPUT": "0.40",
     "BRAIN_PRICE_OUTPUT": "1.60",
 }
-"""Slow enough for fillers; the offline model costs nothing: prices as an example."""
+"""Slow enough for fillers; impatient writers, so that some are too late while there is no brain; example prices."""
 SETTLE_S = 12.0
 """Until Prometheus has looked twice."""
 _KEPT = ("BOTEL_LIVEKIT_SERVER", "BOTEL_PROMETHEUS", "BOTEL_REDIS_SERVER")

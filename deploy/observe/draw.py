@@ -119,17 +119,20 @@ def _numbers(
     for number, curve in enumerate(shown):
         left, last = x + number * each, curve.values[-1]
         colour = colour_of(panel.steps, last)
-        spark = sheet.axes(left + 0.02, y + h * 0.62, each - 0.04, h * 0.36)
+        spark = sheet.axes(left + 0.02, y + h * 0.68, each - 0.04, h * 0.3)
         spark.axis("off")
         course = colour if panel.steps else BLUE
         spark.plot(curve.times, curve.values, color=course, linewidth=1)
         spark.fill_between(curve.times, curve.values, color=course, alpha=0.15, linewidth=0)
         spark.set(xlim=(0, seconds), ylim=(min(0.0, *curve.values), max(*curve.values, 1e-9) * 1.05))
         text = written(last, panel.unit, panel.decimals)
-        size = min(26.0, h * 20, each * 72 / (0.64 * len(text)))
-        sheet.text(left + each / 2, y + 0.36, text, fontsize=size, weight="bold", color=colour, ha="center")
-        if len(shown) > 1:
-            sheet.text(left + each / 2, y + h - 0.22, curve.legend, fontsize=8, color=GREY, ha="center")
+        size = min(24.0, h * 18, each * 72 / (0.64 * len(text)))
+        middle = left + each / 2
+        if len(shown) == 1:
+            sheet.text(middle, y + 0.34, text, fontsize=size, weight="bold", color=colour, ha="center")
+        else:
+            sheet.text(middle, y + 0.3, curve.legend, fontsize=8, color=GREY, ha="center")
+            sheet.text(middle, y + 0.43, text, fontsize=size * 0.8, weight="bold", color=colour, ha="center")
 
 
 def colour_of(steps: Sequence[Step], value: float) -> str:

@@ -26,7 +26,7 @@ from libs.contracts.keys import TURN_GROUP, Keys
 
 _PAUSE_S = 0.1
 _READ_AT_ONCE = 8
-"""Turns that are begun together, however many slots are free. To begin one takes milliseconds of the loop's time: a brain
+"""Turns that are begun together, however many slots are free. To begin one takes milliseconds of the loop: a brain
 that came to a long queue and began a turn for every slot would not renew its lease in time."""
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ PNG = b"\x89PNG"
 
 
 def phase(repetition: int, brains: int, per_s: float, busy: float = 1.0) -> Phase:
-    cores = Cores({"brain": busy * 0.6, "redis": busy * 0.2}, busy * 0.2, busy)
+    cores = Cores({"brain": busy * 0.75, "redis": busy * 0.2}, busy * 0.05, busy)
     return Phase(repetition, brains, 80 * brains, per_s, 4.3, 100, cores)
 
 
@@ -109,9 +109,11 @@ def test_the_page_names_figures_rules_and_what_bounds_them() -> None:
 
 
 def test_other_work_on_the_machine_is_said() -> None:
-    assert "was not quiet" in render(REPORT)
-    quiet = [msgspec.structs.replace(one, cores=Cores(one.cores.by_name, 0.02, 1.0)) for one in PHASES]
-    assert "nothing else to speak of" in render(changed(rows=rows_of(quiet, FULL, 2)))
+    assert "nothing else to speak of" in render(REPORT)
+    loud = [msgspec.structs.replace(one, cores=Cores(one.cores.by_name, 0.8, 2.0)) for one in PHASES]
+    page = render(changed(rows=rows_of(loud, FULL, 2)))
+    assert "was not quiet" in page
+    assert "on a quiet machine more is answered" in page
 
 
 def test_rows_are_medians_beside_what_the_model_allows() -> None:
@@ -124,11 +126,18 @@ def test_rows_are_medians_beside_what_the_model_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "machine", "bound"),
-    [(0.95, 0.5, Bound.MODEL), (0.6, 0.97, Bound.MACHINE), (0.9, 0.95, Bound.BOTH), (0.5, 0.5, Bound.NEITHER)],
+    ("model", "machine", "others", "bound"),
+    [
+        (0.95, 0.5, 0.0, Bound.MODEL),
+        (0.95, 0.97, 0.4, Bound.BOTH),
+        (0.6, 0.97, 0.05, Bound.MACHINE),
+        (0.6, 0.97, 0.4, Bound.OTHERS),
+        (0.9, 0.95, 0.0, Bound.BOTH),
+        (0.5, 0.5, 0.0, Bound.NEITHER),
+    ],
 )
-def test_what_is_used_up_is_the_bound(model: float, machine: float, bound: Bound) -> None:
-    assert bound_of(model, machine) is bound
+def test_what_is_used_up_is_the_bound(model: float, machine: float, others: float, bound: Bound) -> None:
+    assert bound_of(model, machine, others) is bound
 
 
 def test_spans_are_stretches_without_a_missing_step() -> None:
