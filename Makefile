@@ -23,6 +23,9 @@ BREAK ?=
 RUNBOOKS ?=
 STRICT ?=
 SEED ?= 1
+QUICK ?=
+WRITE_DOCS ?=
+AGAIN ?=
 SAY ?=
 WAV ?=
 RECORD ?=
@@ -63,7 +66,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms test-panels mutants chaos test-redis check dashboards bench bench-voice bench-silence fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms test-panels mutants chaos test-redis check dashboards bench bench-voice bench-silence scale-demo pictures fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -127,6 +130,12 @@ bench-voice: $(SETUP) ## Calls in real rooms beside LiveKit's own LangChain agen
 
 bench-silence: $(SETUP) ## What a guest in a room hears of a brain or a gateway that dies, into out/room-silence.json
 	$(RUN) -m benchmarks.room_silence
+
+scale-demo: $(SETUP) ## A rush that one brain cannot hold, alert, four brains; turns/s by brains (QUICK=1, WRITE_DOCS=1), into out/scale
+	$(RUN) -m benchmarks.scale $(if $(QUICK),--quick) $(if $(WRITE_DOCS),--write-docs)
+
+pictures: $(SETUP) ## The dashboards' panels drawn from Prometheus, for the README: calls now, the bus from the last scale-demo (AGAIN=1: only draw)
+	$(RUN) -m deploy.observe $(if $(AGAIN),--again)
 
 fmt: $(SETUP) ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .

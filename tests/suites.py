@@ -22,6 +22,7 @@ SUITES = {
     "integration": "one service and its parts",
     "e2e": "the whole stack, audio included",
     "rooms": "calls in rooms of a real LiveKit server: make test-rooms",
+    "panels": "every panel of the dashboards under real traffic: make test-panels",
     "chaos": "faults",
 }
 ALLOWED_SKIPS = (

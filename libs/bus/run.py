@@ -160,10 +160,10 @@ class Run:
 
     def stop(self, why: str) -> None:
         """Stop the handler at once; the first reason stands."""
+        if why == "fenced" != self.stopped:  # also of a run whose lease has lapsed: a write of it was refused
+            self._bus.observer.fenced("run")
         if not self.stopped:
             self.stopped = why
-            if why == "fenced":
-                self._bus.observer.fenced("run")
             if self._task and self._task is not asyncio.current_task():
                 self._task.cancel()
 

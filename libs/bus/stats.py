@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -115,8 +116,13 @@ async def _turns_waiting(bus: Bus, keys: Keys) -> int:
     ids = {fields[1].decode(errors="replace") for _, fields in entries if fields[0] == b"c"}
     states = await asyncio.gather(*(bus.commands.send("HGET", keys.conv(one), "st") for one in ids))
     depths = await asyncio.gather(*(bus.commands.send("LLEN", keys.mail(one)) for one in ids))
-    waiting: int = sum(depths) - sum(state == b"running" for state in states)
-    return waiting
+    return waiting_turns(zip(depths, states, strict=True))
+
+
+def waiting_turns(mailboxes: Iterable[tuple[int, bytes | None]]) -> int:
+    """Of depths and states that were not read at one moment: a turn that has been committed in between, after its
+    conversation was seen running, is not less than none."""
+    return sum(max(0, depth - (state == b"running")) for depth, state in mailboxes)
 
 
 async def _group(bus: Bus, stream: str, group: str, now: int) -> GroupStats:

@@ -25,6 +25,9 @@ from libs.contracts.errors import BusDenied, BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
 _PAUSE_S = 0.1
+_READ_AT_ONCE = 8
+"""Turns that are begun together, however many slots are free. To begin one takes milliseconds of the loop: a brain
+that came to a long queue and began a turn for every slot would not renew its lease in time."""
 _log = logging.getLogger(__name__)
 
 
@@ -108,9 +111,9 @@ class Worker:
         self._loops.append(asyncio.create_task(self._persistent[-1].run(), name=name))
 
     async def _read_turns(self, shard: _Shard) -> None:
-        """Never reads more entries than there are free slots."""
+        """Never reads more entries than there are free slots, and few at once: a loop that is busy reads less often."""
         reader = self._bus.reader("turns", shard.keys)
-        share = max(1, self._slots_total // len(self._shards))
+        share = min(max(1, self._slots_total // len(self._shards)), _READ_AT_ONCE)
         try:
             while True:
                 fresh = not reader.connected

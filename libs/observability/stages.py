@@ -10,7 +10,15 @@ from collections import OrderedDict
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from libs.contracts.events import AnyEvent, CallEnded, Channel, MessageReceived, ReplyGenerated, ReplyHeard
+from libs.contracts.events import (
+    AnyEvent,
+    CallEnded,
+    Channel,
+    MessageReceived,
+    ReplyGenerated,
+    ReplyHeard,
+    ReplyStatus,
+)
 from libs.observability import names
 from libs.observability.labels import MAX_PROPERTIES, OTHER, Properties
 
@@ -115,7 +123,8 @@ class ReplyMetrics:
 
     def generated(self, event: ReplyGenerated) -> None:
         hotel = self._properties.label(event.property_id)
-        self._replies.labels(event.status.value, event.channel.value, hotel).inc()
+        for status in ReplyStatus:  # from a property's first reply on: a rate of the rare ones is then 0, not unknown
+            self._replies.labels(status.value, event.channel.value, hotel).inc(status is event.status)
         if usage := event.usage:
             self._tokens.labels("input", hotel).inc(usage.input_tokens)
             self._tokens.labels("output", hotel).inc(usage.output_tokens)
@@ -125,7 +134,6 @@ class ReplyMetrics:
     def heard(self, event: ReplyHeard) -> None:
         hotel = self._properties.label(event.property_id)
         self._heard.labels("complete" if event.complete else "interrupted", hotel).inc()
-        # All three of a property from its first reply on: a rate of the rare ones is then 0, not unknown.
         self._filled.labels(hotel).inc(event.filler)
         self._fallback.labels(hotel).inc(event.fallback)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from libs.bus.handler import Turn, TurnStopped
+from libs.bus.run import Run
 from libs.contracts.events import ReplyStatus, ToolCompleted, ToolRequested
 from tests.bus.support.conversation import tool_completed, tool_requested
 from tests.bus.support.handlers import Led
+from tests.bus.support.recording import Recording
 from tests.bus.support.stage import PATIENT, Stage, kill, make_zombie, stop_hearing_cancels
 from tests.bus.support.waiting import eventually, soon
 
@@ -191,6 +193,39 @@ async def test_a_zombie_journals_nothing(stage: Stage) -> None:
     successor.end("t1", "Good morning")
     assert (await listener.reply("t1")).text == "Good morning"
     assert [event.id for event in listener.events] == ["t1", "t1.reply"]
+
+
+async def test_a_refused_record_of_a_run_whose_lease_had_lapsed_was_not_counted(stage: Stage) -> None:
+    """A brain that wakes up knows that its lease is gone; what it still records of a side effect is refused as well."""
+    stalled, successor, told = Led(), Led(), Recording()
+    runs: list[Run] = []
+    go_on = asyncio.Event()
+
+    async def book(turn: Turn) -> None:
+        assert isinstance(turn, Run)
+        await turn.journal(tool_requested("c", "t1", "call-1"))
+        runs.append(turn)
+
+        async def effect() -> None:
+            await go_on.wait()
+            await turn.journal(tool_completed("c", "t1", "call-1"))
+
+        await turn.effect(effect)
+
+    worker = await stage.worker("w1", stalled, observer=told)
+    await stage.open("c")
+    await stage.accept("c", "t1")
+    stalled.do("t1", book)
+    await eventually(lambda: bool(runs))
+    await make_zombie(worker)
+    await stage.worker("w2", successor)
+    await eventually(lambda: successor.began("t1"))
+    runs[0].stop("lapsed")
+    assert told.counted("fenced") == 0
+    go_on.set()
+    await eventually(lambda: told.counted("fenced", "run") == 1)
+    successor.end("t1", "Done.")
+    await stage.at_rest("c")
 
 
 async def test_a_drain_lets_a_side_effect_end_and_records_it(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from deploy.call.recording import Span
@@ -29,6 +30,12 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
     # Words are written faster than they are spoken, and still for seconds when the first of them are heard.
     async with room_stack(tmp_path, BRAIN_OFFLINE_TOKEN_S="0.1", BOTEL_CALL_AFTER_HANG_UP_S="2") as running:
         yield running
+
+
+async def metrics(stack: Stack) -> str:
+    """Of the voice gateway."""
+    async with aiohttp.ClientSession() as http, http.get(f"{stack.voice_url}/metrics") as told:
+        return await told.text()
 
 
 async def audible(call: Call, span: Span, text: str) -> int:
@@ -73,6 +80,8 @@ async def test_a_call_from_the_greeting_to_the_history(stack: Stack) -> None:
     # Two words, and one for the recogniser that listens here.
     assert abs(len(words_of(heard[1]["text"])) - listened) <= 3, (heard[1]["text"], listened)
     assert listened >= 2
+    # The job has no port: what it counts is told by its gateway.
+    assert 'botel_turns_accepted_total{outcome="ok",property="harbour"} 4.0' in await metrics(stack)
     [ended] = [event for event in await events(stack, conversation) if event["type"] == "call.ended"]
     assert ended["reason"] == "guest-left"
     assert (ended["quality"]["turns"], ended["quality"]["interruptions"]) == (3, 1)

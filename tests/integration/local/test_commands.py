@@ -130,6 +130,22 @@ def test_doctor_says_whose_rooms_there_are_or_how_to_get_some(
     assert "secret" not in line
 
 
+def test_doctor_says_which_prometheus_is_started_or_how_to_get_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(**environ: str) -> str:
+        Machine(tmp_path, **environ).run("doctor")
+        return next(line for line in capsys.readouterr().out.splitlines() if line.split()[1:2] == ["prometheus"])
+
+    assert told(PATH=str(tmp_path)).startswith("-  ")
+    assert "apt install prometheus" in told(PATH=str(tmp_path))
+    assert "BOTEL_PROMETHEUS=off" in told(BOTEL_PROMETHEUS="off")
+    program = tmp_path / "prometheus"
+    program.write_text("#!/bin/sh\necho 'prometheus, version 3.5.0'\n")
+    program.chmod(0o755)
+    assert "prometheus 3.5.0" in told(BOTEL_PROMETHEUS=str(program))
+
+
 def test_doctor_calls_a_port_that_is_none_by_its_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Machine(tmp_path, BOTEL_TEXT_PORT="http").run("doctor") == 1
     assert "BOTEL_TEXT_PORT='http': not a port" in capsys.readouterr().out

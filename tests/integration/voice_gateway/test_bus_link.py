@@ -99,7 +99,13 @@ async def test_a_spoken_turn_is_answered_and_the_log_holds_the_call(redis_url: s
         assert "".join(piece.text for piece in pieces) == "The pool is open."
         assert pieces[-1].end is ReplyStatus.FINISHED
         report = HeardReport(
-            turn_id="turn-1", text="The pool", complete=False, heard_ms=700, timings=HeardTimings(tts_ms=40.0)
+            turn_id="turn-1",
+            text="The pool",
+            complete=False,
+            heard_ms=700,
+            timings=HeardTimings(tts_ms=40.0),
+            filler=True,
+            fallback=True,
         )
         await link.heard(report)
         await link.heard(report)
@@ -108,6 +114,7 @@ async def test_a_spoken_turn_is_answered_and_the_log_holds_the_call(redis_url: s
         await link.close()
     heard = [event for event in events if isinstance(event, ReplyHeard)]
     assert [(one.text, one.complete, one.heard_ms) for one in heard] == [("The pool", False, 700)]
+    assert [(one.filler, one.fallback) for one in heard] == [(True, True)]
     message = next(event for event in events if isinstance(event, MessageReceived))
     assert (message.channel, message.confidence, message.speech) == (
         Channel.VOICE,

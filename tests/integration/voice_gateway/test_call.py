@@ -118,7 +118,7 @@ async def test_a_filler_bridges_a_slow_brain_and_is_not_history(espeak: Espeak, 
         call.say(QUESTION)
         heard = await call.until(events.Heard)
     assert heard.filler in FILLERS
-    assert brain.reports[0].text == "The pool opens at seven."
+    assert (brain.reports[0].text, brain.reports[0].filler) == ("The pool opens at seven.", True)
     started = [e.position for e in call.told if isinstance(e, events.Playout) and e.what == "started"]
     assert len(started) == 2
     assert 1_000 <= heard.timings.first_chunk_ms <= 4_000
@@ -139,6 +139,7 @@ async def test_a_dead_brain_is_excused_aloud_and_the_call_goes_on(espeak: Espeak
         call.say(QUESTION)
         await call.until(events.Heard, after=before)
     assert [report.text for report in brain.reports] == [NO_ANSWER, "Breakfast is at eight."]
+    assert [(report.filler, report.fallback) for report in brain.reports] == [(False, True), (False, False)]
     assert ("cancel", brain.turns[0].turn_id) in brain.journal
 
 
