@@ -66,7 +66,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms test-panels mutants chaos test-redis check dashboards bench bench-voice bench-silence scale-demo pictures fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms test-panels verify-images mutants chaos test-redis check dashboards bench bench-voice bench-silence scale-demo pictures fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -89,6 +89,9 @@ test-rooms: $(SETUP) ## Calls in rooms of a real LiveKit server (make livekit-se
 test-panels: $(SETUP) ## Every query of both dashboards on a real Prometheus, under real traffic
 	$(RUN) -m pytest tests/panels
 
+verify-images: $(SETUP) ## Build and run the images and the Compose file with podman, as root; its record goes into docs/evidence
+	@$(RUN) -m deploy.verify
+
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants
 
@@ -98,7 +101,7 @@ chaos: $(SETUP) ## Kill brains and the rest under calls and chats, then audit (B
 test-redis: $(SETUP) ## The bus suite on Redis, on Valkey and through Sentinel, and a smoke run on a Cluster
 	$(RUN) -m tests.bus.everywhere
 
-check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules, dashboards
+check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus, Alertmanager, dashboards
 
 .PHONY: check-style check-types check-imports check-deploy
 check-style: $(SETUP)
@@ -117,6 +120,8 @@ check-deploy: $(SETUP)
 	$(VENV)/bin/hadolint deploy/docker/Dockerfile
 	@if command -v promtool >/dev/null; then cd deploy/prometheus && promtool check config prometheus.yml \
 		&& promtool test rules tests/*.yml; else echo "skipped: promtool is not installed"; fi
+	@if command -v amtool >/dev/null; then amtool check-config deploy/alertmanager/*.yml; \
+		else echo "skipped: amtool is not installed"; fi
 	$(RUN) -m deploy.grafana check $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
 
 dashboards: $(SETUP) ## Write Grafana's dashboards from deploy/grafana and docs/runbooks (RUNBOOKS=https://...: link there)
