@@ -24,6 +24,14 @@ class ArchiveUnavailable(WebError):
     advice = "The store's database does not answer: try again in a moment."
 
 
+class ArchiveRefused(ArchiveUnavailable):
+    """The archive answers, and this release cannot use it."""
+
+    code = "archive-refused"
+    retry = Retry.NEVER
+    advice = "This release cannot use the store's database: upgrade the store, or correct the database."
+
+
 class Added(msgspec.Struct, frozen=True):
     """What became of a batch."""
 
@@ -92,6 +100,9 @@ class Archive(Protocol):
 
     async def looked_at(self, numbers: Mapping[str, int], now_ms: int) -> None:
         """These conversations had these last numbers then. `due` leaves them out for as long again."""
+
+    async def erase(self, conversation_ids: Sequence[str], now_ms: int) -> int:
+        """Delete all that is kept of these conversations, and keep nothing of them ever after; how many events went."""
 
     async def ping(self) -> None:
         """Returns when the database answers."""

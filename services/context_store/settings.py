@@ -19,7 +19,11 @@ class StoreSettings(BaseSettings):
     path: Path = Path("var/store.sqlite3")
     """The embedded database. Its folder is made."""
     database_url: SecretStr = SecretStr("")
-    """Another database instead, as a SQLAlchemy URL: `postgresql+asyncpg://...`."""
+    """Another database instead: `postgresql+asyncpg://user:password@host:5432/database`. See docs/store.md."""
+    database_pool: int = Field(default=5, ge=2, le=100)
+    """Connections to PostgreSQL at most: one that writes, the others read."""
+    database_timeout_s: float = Field(default=10.0, ge=0.1, le=300)
+    """A statement on PostgreSQL that takes longer fails; what is written comes again."""
     tail_timeout_ms: int = Field(default=1_000, ge=50)
     """How long reading history waits for Redis before it answers with what is stored."""
     consumer: str = Field(default="store-1", min_length=1, max_length=64)

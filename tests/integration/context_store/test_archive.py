@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 
+import msgspec
 import pytest
-from sqlalchemy.engine import make_url
 
 from libs.contracts.events import AnyEvent
+from libs.contracts.limits import MAX_EVENT_BYTES
 from services.context_store.adapters.sql_archive import SqlArchive, open_archive
+from services.context_store.adapters.sql_engine import Database
 from services.context_store.domain.gaps import Span
-from services.context_store.domain.rows import Row, row_of
-from services.context_store.ports import ArchiveUnavailable
+from services.context_store.domain.rows import Row, Stray, row_of, stray
+from services.context_store.ports import ArchiveRefused, ArchiveUnavailable
+from tests.integration.context_store.asked import ask
 from tests.talk import Talk, body_of
 
 
@@ -21,12 +23,6 @@ def _row(talk: Talk, number: int = 0, body: bytes = b"") -> Row:
     row = row_of(talk.conversation_id, number or event.number, body or body_of(event))
     assert isinstance(row, Row)
     return row
-
-
-def _read(url: str, sql: str) -> list[tuple[object, ...]]:
-    """What the file says, asked by somebody else."""
-    with sqlite3.connect(make_url(url).database or "") as connection:
-        return connection.execute(sql).fetchall()
 
 
 async def test_a_batch_is_kept_and_comes_back_in_order(archive: SqlArchive) -> None:
@@ -55,8 +51,8 @@ async def test_a_batch_that_comes_again_adds_nothing(archive: SqlArchive) -> Non
     assert len(await archive.rows("conv-1", after=0, limit=10)) == 3
 
 
-async def test_two_writers_at_once_add_each_row_once(archive: SqlArchive, archive_url: str) -> None:
-    other = await open_archive(archive_url)
+async def test_two_writers_at_once_add_each_row_once(archive: SqlArchive, database: Database) -> None:
+    other = await open_archive(database)
     talk = Talk()
     rows = [_row(talk) for _ in range(40)]
 
@@ -98,7 +94,7 @@ async def test_a_hole_that_was_given_up_is_told_no_more_and_can_still_be_filled(
     assert len((await archive.add([rows[1]], [])).new) == 1
 
 
-async def test_another_event_under_a_taken_number_is_kept_aside(archive: SqlArchive, archive_url: str) -> None:
+async def test_another_event_under_a_taken_number_is_kept_aside(archive: SqlArchive, database: Database) -> None:
     """A Redis restored from an older copy gives a number out twice."""
     talk = Talk()
     first = _row(talk)
@@ -111,7 +107,7 @@ async def test_another_event_under_a_taken_number_is_kept_aside(archive: SqlArch
     assert (added.new, added.strays, added.conflicts) == ([], 1, [("conv-1", 1)])
     assert again.new == []
     assert [row.body for row in await archive.rows("conv-1", after=0, limit=9)] == [first.body]
-    assert _read(archive_url, "SELECT body FROM strays") == [(other.body,)]
+    assert await ask(database, "SELECT body FROM strays") == [(other.body,)]
 
 
 async def test_a_body_that_cannot_be_read_is_kept_as_it_came(archive: SqlArchive) -> None:
@@ -190,42 +186,132 @@ async def test_rows_of_some_kinds_after_a_number(archive: SqlArchive) -> None:
     assert [row.number for row in await archive.rows("conv-1", after=2, limit=1)] == [3]
 
 
-async def test_it_is_kept_over_a_restart(archive: SqlArchive, archive_url: str) -> None:
+async def test_it_is_kept_over_a_restart(archive: SqlArchive, database: Database) -> None:
     await archive.add([_row(Talk())], [])
     await archive.close()
 
-    again = await open_archive(archive_url)
+    again = await open_archive(database)
 
     assert len(await again.rows("conv-1", after=0, limit=9)) == 1
     await again.close()
 
 
-async def test_the_embedded_database_survives_a_power_cut_and_lets_readers_read(
-    archive: SqlArchive, archive_url: str
-) -> None:
-    assert _read(archive_url, "PRAGMA journal_mode") == [("wal",)]
+async def test_an_archive_of_a_newer_release_is_refused(archive: SqlArchive, database: Database) -> None:
+    await ask(database, "INSERT INTO archive_schema VALUES (99)")
 
-
-async def test_an_archive_of_a_newer_release_is_refused(archive: SqlArchive, archive_url: str) -> None:
-    with sqlite3.connect(make_url(archive_url).database or "") as connection:
-        connection.execute("INSERT INTO archive_schema VALUES (99)")
-
-    with pytest.raises(ArchiveUnavailable, match="99"):
-        await open_archive(archive_url)
+    with pytest.raises(ArchiveRefused, match="99"):
+        await open_archive(database)
 
 
 async def test_a_database_that_fails_is_one_typed_error_and_nothing_is_written(
-    archive: SqlArchive, archive_url: str
+    archive: SqlArchive, database: Database
 ) -> None:
-    with sqlite3.connect(make_url(archive_url).database or "") as connection:
-        connection.execute("DROP TABLE conversations")
+    await ask(database, "DROP TABLE retirements")
 
     with pytest.raises(ArchiveUnavailable):
         await archive.add([_row(Talk())], [])
 
-    assert _read(archive_url, "SELECT count(*) FROM events") == [(0,)]
+    assert await ask(database, "SELECT count(*) FROM events") == [(0,)]
 
 
-async def test_a_database_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="mysql"):
-        await open_archive("mysql+aiomysql://localhost/x")
+async def test_ids_are_in_order_of_their_bytes_whatever_the_databases_language(archive: SqlArchive) -> None:
+    """English puts `conv-a` before `conv-B`, and passes over the hyphen: a page would not go on where the last ended."""
+    names = ["conv-B", "conv-a", "conv.a", "conv_A", "convA", "conv0", "Conv-a"]
+    for name in names:
+        await archive.add([_row(Talk(name, begin_ms=1_000))], [])
+
+    seen: list[str] = []
+    before = None
+    while page := await archive.conversations("harbour", limit=1, before=before):
+        seen += [kept.conversation_id for kept in page]
+        before = (page[-1].last_ms, page[-1].conversation_id)
+
+    assert seen == sorted(names, reverse=True)
+
+
+async def test_writers_whose_conversations_cross_do_not_wait_for_each_other_in_a_circle(
+    archive: SqlArchive, database: Database
+) -> None:
+    other = await open_archive(database)
+    talks = [Talk(f"conv-{number}") for number in range(30)]
+    rows = [_row(talk) for _ in range(4) for talk in talks]
+    odd = [stray(f"conv-{number}", 0, b"x", "odd") for number in range(30)]
+
+    async def write(one: SqlArchive, rows: list[Row], odd: list[Stray]) -> int:
+        parts = [rows[at : at + 45] for at in range(0, len(rows), 45)]
+        return sum([len((await one.add(part, odd)).new) for part in parts])
+
+    added = await asyncio.gather(write(archive, rows, odd), write(other, rows[::-1], odd[::-1]))
+    await other.close()
+
+    assert sum(added) == len(rows)
+    for talk in talks:
+        kept = await archive.conversation("harbour", talk.conversation_id)
+        assert kept
+        assert (kept.last_number, kept.opened_ms, kept.last_ms) == (4, 1_001, 1_004)
+    assert (await archive.add(rows, [])).holes == {}
+
+
+async def test_a_later_writer_wiped_out_what_the_first_knew_of_a_new_conversation(
+    archive: SqlArchive, database: Database
+) -> None:
+    """Both find no conversation; the second writes its own, without the guest and with the lower number."""
+    other = await open_archive(database)
+    for number in range(20):
+        talk = Talk(f"conv-{number}")
+        opened = row_of(talk.conversation_id, 1, body_of(talk.opened(customer_id="C-1")))
+        later = [_row(talk) for _ in range(3)]
+        assert isinstance(opened, Row)
+
+        await asyncio.gather(archive.add([opened, *later[1:]], []), other.add([later[0]], []))
+
+        kept = await archive.conversation("harbour", talk.conversation_id)
+        assert kept
+        assert (kept.customer_id, kept.last_number) == ("C-1", 4)
+    await other.close()
+
+
+async def test_what_is_large_or_odd_is_kept_as_it_is(archive: SqlArchive) -> None:
+    """As large as an event may be, many in one batch; every byte; NUL and beyond the basic plane in text."""
+    talk = Talk()
+    large = [_row(talk, body=bytes(range(256)) * (MAX_EVENT_BYTES // 256)) for _ in range(100)]
+    opened = talk.opened(customer_id="a\x00b\U0001f6ce\ufffe", reservation_id="\u202eR" * 100)
+    odd = row_of("conv-1", 200, body_of(opened))
+    assert isinstance(odd, Row)
+    last = msgspec.structs.replace(odd, number=2**53, time_ms=2**53, reason="\ud7ff\U0010ffff")
+
+    added = await archive.add([*large, odd, last], [stray("\x00\ud800", 2**200, b"\x00", "\x00\udfff")])
+
+    assert len(added.new) == 102
+    assert (await archive.add([*large, odd, last], [])).conflicts == []
+    assert [row.body for row in await archive.rows("conv-1", after=0, limit=100)] == [row.body for row in large]
+    assert await archive.rows("conv-1", after=199, limit=2) == [
+        msgspec.structs.replace(row, property_id="", customer_id="", reservation_id="") for row in (odd, last)
+    ]
+    kept = await archive.conversation("harbour", "conv-1")
+    assert kept
+    assert (kept.customer_id, kept.last_ms, kept.last_number) == ("ab\U0001f6ce\ufffe", 2**53, 2**53)
+
+
+async def test_a_heap_of_rows_and_conversations_in_one_batch(archive: SqlArchive) -> None:
+    """More than any database takes values in one statement; found again by asking for each."""
+    rows = [_row(Talk(f"conv-{number}")) for number in range(1_200)]
+    talk = Talk("long")
+    rows += [_row(talk) for _ in range(8_000)]
+
+    assert len((await archive.add(rows, [])).new) == 9_200
+    assert (await archive.add(rows[:3_000], [])).new == []
+
+
+async def test_conversations_never_looked_at_are_due_first(archive: SqlArchive) -> None:
+    await archive.add([_row(Talk(f"conv-{number}")) for number in range(4)], [])
+    await archive.add([_row(Talk("odd"), number=1, body=b"garbage")], [])
+    await archive.looked_at({"conv-2": 1, "conv-0": 1}, 500)
+    await archive.looked_at({"conv-2": 2}, 600)
+
+    due = await archive.due(before_ms=601, limit=9)
+
+    assert [(one.kept.conversation_id, one.number) for one in due[2:]] == [("conv-0", 1), ("conv-2", 2)]
+    assert {(one.kept.conversation_id, one.number) for one in due[:2]} == {("conv-1", 0), ("conv-3", 0)}
+    assert [one.kept.conversation_id for one in await archive.due(before_ms=600, limit=9)][2:] == ["conv-0"]
+    assert len(await archive.due(before_ms=601, limit=3)) == 3
