@@ -1,4 +1,7 @@
-"""`python -m services.context_store`: keeps every conversation, serves history and context, exports stream lag."""
+"""`python -m services.context_store`: keeps every conversation, serves history and context, exports stream lag.
+
+With arguments it is the operator's command: see cli.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from libs.observability.settings import ObservabilitySettings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.serve import stop_on_signals
 from services.context_store.app import run
+from services.context_store.cli import main as command
 from services.context_store.settings import StoreSettings
 
 
@@ -23,6 +27,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(command(sys.argv[1:]))
     try:
         process.run(main())
     except (ConfigurationError, BotelError, OSError) as error:

@@ -31,7 +31,6 @@ from libs.web.problems import problem_response, request_id_of
 from libs.web.serve import serve
 from services.context_store.adapters.bus_live import BusConversations
 from services.context_store.adapters.sql_archive import SqlArchive, open_archive
-from services.context_store.adapters.sql_engine import Database
 from services.context_store.changes import Changes
 from services.context_store.history import History
 from services.context_store.http.api import Desk, router
@@ -58,7 +57,7 @@ async def run(
     _check_times(settings, bus_settings)
     clock = now_ms or _now_ms
     registry = process_registry("context_store", RELEASE)
-    archive = await open_archive(_database(settings))
+    archive = await open_archive(settings.database)
     try:
         async with Bus(bus_settings, BusMetrics(registry), "context-store") as bus:
             live = BusConversations(bus, tail_timeout_ms=settings.tail_timeout_ms)
@@ -112,10 +111,6 @@ def build(
     app.state.desk = desk
     app.include_router(router)
     return app
-
-
-def _database(settings: StoreSettings) -> Database:
-    return Database(url=settings.archive_url, pool=settings.database_pool, timeout_s=settings.database_timeout_s)
 
 
 def _retirer(

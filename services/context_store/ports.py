@@ -129,6 +129,19 @@ class LiveMemory(Protocol):
         """Let Redis forget the events of a conversation; what became of it, in a word."""
 
 
+class LiveTraces(Protocol):
+    """Raises `BusUnavailable` when Redis is away."""
+
+    async def opened(self, property_id: str, *, customer_id: str, reservation_id: str) -> str:
+        """The conversation that a guest of this identity comes back to; '' for none."""
+
+    async def forget(self, kept: Kept) -> str:
+        """Remove all that Redis has of a conversation that rests and is archived up to its last number.
+
+        `retired` or `none`: done; anything else says in a word why it is not.
+        """
+
+
 class LiveConversations(Protocol):
     """Raises as `HotTail` does."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.context_store.adapters.sql_engine import Database
+
 
 class StoreSettings(BaseSettings):
     """Environment: BOTEL_STORE_*."""
@@ -38,5 +40,6 @@ class StoreSettings(BaseSettings):
     """How long requests may take to finish when the process is asked to stop."""
 
     @property
-    def archive_url(self) -> str:
-        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.path}"
+    def database(self) -> Database:
+        url = self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.path}"
+        return Database(url=url, pool=self.database_pool, timeout_s=self.database_timeout_s)

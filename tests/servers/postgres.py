@@ -4,8 +4,8 @@
         with server.database() as name:
             url = server.url(name)
 
-Its users have passwords that are checked, and its text sorts by ICU's rules for English, as many an installation's does:
-whatever relies on the order of bytes shows. initdb refuses root, so as root everything runs as another user.
+Its users have passwords that are checked, and its text sorts by ICU's rules for English, as many an installation's
+does: whatever relies on the order of bytes shows. initdb refuses root, so as root everything runs as another user.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ class PostgresServer:
         self._group = pwd.getpwnam(self._user).pw_gid if self._user else None
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def url(self, database: str = "postgres", scheme: str = "postgresql+asyncpg") -> str:
         return f"{scheme}://{OWNER}:{quote(self.password, safe='')}@{HOST}:{self.port}/{database}"
 
@@ -133,6 +137,14 @@ class PostgresServer:
         commands = [f"--command={one}" for one in statements]
         options = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
         return self._run("psql", *options, f"--dbname={self.url(database, 'postgresql')}", *commands).strip()
+
+    def give(self, *files: Path) -> None:
+        """Copies into its data folder, readable by nobody else: certificates and keys."""
+        for path in files:
+            copy = Path(shutil.copy(path, self._data))
+            copy.chmod(0o600)
+            if self._user:
+                shutil.chown(copy, self._user)
 
     def dump(self, database: str) -> str:
         """A back-up as an operator takes one: pg_dump, plain SQL."""

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from libs.web.api_keys import ConfigurationError
 from services.context_store.adapters.sql_batch import Batch
 from services.context_store.adapters.sql_engine import SQLITE, Database, new_engine
 from services.context_store.adapters.sql_erasure import erase
@@ -132,11 +133,17 @@ class SqlArchive:
     async def prepare(self) -> None:
         """Make the tables, or bring them up to date. Until that is done, every other method tries it first.
 
-        Raises `ArchiveRefused` for an archive that this release cannot use.
+        Raises `ArchiveRefused` for an archive that this release cannot use, `ConfigurationError` for a URL that cannot
+        be read.
         """
         engine = new_engine(self._database, patient=True)
         try:
             await self._once(engine, bring_up_to_date)
+        except (ArchiveUnavailable, ValueError) as error:
+            if _is_misread(error):
+                # Without its cause: that repeats what it could not read, and a password may be in it.
+                raise ConfigurationError("BOTEL_STORE_DATABASE_URL cannot be read: see docs/store.md") from None
+            raise
         finally:
             await engine.dispose()
         self._prepared = True
@@ -196,6 +203,15 @@ async def _typed_errors() -> AsyncIterator[None]:
         raise ArchiveUnavailable(f"the database failed: {told}") from error
 
 
+def _is_misread(error: BaseException | None) -> bool:
+    """Whether the driver could make nothing of the URL: it says so by ValueErrors of several kinds."""
+    while error:
+        if isinstance(error, ValueError) and not isinstance(error, OSError):  # which a refused certificate is, too
+            return True
+        error = error.__cause__
+    return False
+
+
 def _was_cut(error: BaseException | None) -> bool:
     """Whether the connection was gone. The pool has then dropped every one of that time."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
@@ -209,7 +225,7 @@ async def open_archive(database: Database) -> SqlArchive:
     """The archive, its tables made or brought up to date. A PostgreSQL that is not there yet is waited for in use.
 
     Raises `ArchiveUnavailable` when an embedded one cannot be opened, `ArchiveRefused` for one that this release cannot
-    use, `ConfigurationError` for a database of another kind.
+    use, `ConfigurationError` for a database of another kind or a URL that cannot be read.
     """
     archive = SqlArchive(database)
     try:

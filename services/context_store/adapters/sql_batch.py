@@ -1,15 +1,15 @@
 """One batch into the archive, inside one transaction: rows once, conversations brought up to date, holes found.
 
 Writers take turns by conversation: each first makes the rows of conversations that are new, then locks those of all of
-its conversations, both in order of id. So two stores neither add an event twice nor wait for each other in a circle. What
-is new, whole or missing follows from those rows, and events are read only where something comes again or is missing.
+its conversations, both in order of id. So two stores neither add an event twice nor wait for each other in a circle.
+What is new, whole or missing follows from those rows; events are read only where something comes again or is missing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +30,7 @@ _UPDATE = (
     .where(conversations.c.conversation_id == bindparam("of"))
     .values({name: bindparam(f"to_{name}") for name in _CHANGING})
 )
+T = TypeVar("T")
 Place = tuple[str, int]
 Past = dict[str, dict[str, Any]]
 """Locked rows of conversations, by id."""
@@ -111,8 +112,8 @@ class Batch:
         return bodies
 
     async def _add_strays(self, odd: Sequence[Stray]) -> None:
-        values = [{"id": one.id, "label": one.label, "reason": one.reason, "body": one.body} for one in odd]
-        values.sort(key=lambda one: one["id"])
+        ordered = sorted(odd, key=lambda one: one.id)
+        values = ({"id": one.id, "label": one.label, "reason": one.reason, "body": one.body} for one in ordered)
         await self._many(self._insert(strays).on_conflict_do_nothing(), values)
 
     async def _survey(self, past: Past, fresh: dict[str, list[Row]]) -> dict[str, tuple[int, list[Span]]]:
@@ -152,5 +153,5 @@ def _changed(past: dict[str, Any], new: Sequence[Row], settled: int) -> dict[str
     return {"of": past["conversation_id"], **{f"to_{name}": value for name, value in values.items()}}
 
 
-def _parts(values: Sequence[Any]) -> list[Sequence[Any]]:
+def _parts(values: Sequence[T]) -> list[Sequence[T]]:
     return [values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE)]

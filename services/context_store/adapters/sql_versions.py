@@ -1,4 +1,4 @@
-"""Makes the tables of an archive, or brings those of an earlier release up to date. Any number of stores may at once."""
+"""Makes the tables of an archive, or brings those of an earlier release up to date. Several stores may at once."""
 
 from __future__ import annotations
 

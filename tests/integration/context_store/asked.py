@@ -18,7 +18,12 @@ async def ask(database: Database, sql: str) -> Found:
     """Run one statement, in words that both know, and commit; answers its rows."""
     if database.kind == SQLITE:
         return await asyncio.to_thread(_ask_sqlite, database.url.partition("///")[2], sql)
-    connection = await asyncpg.connect(database.url.replace("+asyncpg", ""))
+    return await ask_url(database.url, sql)
+
+
+async def ask_url(url: str, sql: str) -> Found:
+    """The same of a PostgreSQL."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         return [tuple(row) for row in await connection.fetch(sql)]
     finally:

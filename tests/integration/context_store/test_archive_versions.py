@@ -1,4 +1,4 @@
-"""How an archive begins, and how one of an earlier release goes on: on both databases, and by several stores at once."""
+"""How an archive begins, and how one of an earlier release goes on: on both databases, by several stores at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ CREATE INDEX retirements_due ON retirements (looked_ms);
 CREATE TABLE strays (id VARCHAR(64) NOT NULL PRIMARY KEY, label TEXT NOT NULL, reason TEXT NOT NULL,
  body BYTEA NOT NULL);
 INSERT INTO archive_schema VALUES (1);
-INSERT INTO conversations VALUES ('conv-1', 'harbour', 'C-1', '', 5, 6, 2, 2), ('conv-2', 'harbour', '', '', 5, 6, 1, 1);
+INSERT INTO conversations VALUES ('conv-1', 'harbour', 'C-1', '', 5, 6, 2, 2);
+INSERT INTO conversations VALUES ('conv-2', 'harbour', '', '', 5, 6, 1, 1);
 INSERT INTO retirements VALUES ('conv-2', 700, 1)
 """
 """Schema 1, as the first release made it."""
@@ -106,9 +107,9 @@ async def test_a_user_who_may_not_make_tables_serves_an_archive_that_is_up_to_da
 
 
 async def test_a_database_that_cannot_hold_every_name_is_refused(postgres: PostgresServer) -> None:
-    options = ("TEMPLATE template0", "ENCODING 'LATIN1'", "LOCALE 'C'")
+    options = ["TEMPLATE template0", "ENCODING 'LATIN1'", "LOCALE 'C'"]
     if postgres.version() >= 15:
-        options += ("LOCALE_PROVIDER libc",)
+        options.append("LOCALE_PROVIDER libc")
     with postgres.database(*options) as name, pytest.raises(ArchiveRefused, match="LATIN1"):
         await open_archive(Database(url=postgres.url(name)))
 
