@@ -62,7 +62,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice bench-silence fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice bench-silence bench-store fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -119,6 +119,9 @@ bench-voice: $(SETUP) ## Calls in real rooms beside LiveKit's own LangChain agen
 
 bench-silence: $(SETUP) ## What a guest in a room hears of a brain or a gateway that dies, into out/room-silence.json
 	$(RUN) -m benchmarks.room_silence
+
+bench-store: $(SETUP) ## SQLite and PostgreSQL under the store: events taken, history read, into out/bench-store.json
+	$(RUN) -m benchmarks.store
 
 fmt: $(SETUP) ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, bindparam, select, tuple_
+from sqlalchemy import Table, and_, bindparam, column, select, values
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.context_store.adapters.sql_schema import conversations, erasures, events, retirements, strays
@@ -107,7 +107,11 @@ class Batch:
         key = (events.c.conversation_id, events.c.number)
         bodies: dict[Place, bytes] = {}
         for part in _parts(sorted({(row.conversation_id, row.number) for row in rows})):
-            found = await self._connection.execute(select(*key, events.c.body).where(tuple_(*key).in_(part)))
+            # Joined, for SQLite reads the whole table for pairs in a list.
+            asked = values(*(column(one.name, one.type) for one in key), name="asked").data(part).cte("asked")
+            same = and_(*(asked.c[one.name] == one for one in key))
+            query = select(*key, events.c.body).select_from(asked.join(events, same))
+            found = await self._connection.execute(query)
             bodies |= {(row[0], row[1]): row[2] for row in found}
         return bodies
 

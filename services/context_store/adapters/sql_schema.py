@@ -35,8 +35,9 @@ conversations = Table(
     # Every number up to this one is here, or was given up.
     Column("settled_to", BigInteger, nullable=False),
     Index("conversations_latest", "property_id", "last_ms", "conversation_id"),
-    Index("conversations_customer", "property_id", "customer_id"),
-    Index("conversations_reservation", "property_id", "reservation_id"),
+    # With the order of a page, or SQLite would rather go through all of the property's by conversations_latest.
+    Index("conversations_of_customer", "property_id", "customer_id", "last_ms", "conversation_id"),
+    Index("conversations_of_reservation", "property_id", "reservation_id", "last_ms", "conversation_id"),
 )
 
 events = Table(

@@ -19,6 +19,8 @@ _STEPS: dict[int, Sequence[str]] = {
         "INSERT INTO retirements (conversation_id, looked_ms, number) "
         "SELECT conversation_id, 0, 0 FROM conversations WHERE conversation_id NOT IN "
         "(SELECT conversation_id FROM retirements)",
+        "DROP INDEX IF EXISTS conversations_customer",
+        "DROP INDEX IF EXISTS conversations_reservation",
     ),
 }
 """To a version from the one before, in words of both databases. Tables and indexes that are new are there already."""

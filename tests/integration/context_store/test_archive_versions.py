@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.store_measure import QUICK, fill, plans
+from libs.contracts.events import AnyEvent
 from libs.web.api_keys import ConfigurationError
 from services.context_store.adapters.sql_archive import open_archive
 from services.context_store.adapters.sql_engine import POSTGRES, Database
@@ -81,6 +84,40 @@ async def test_an_archive_of_the_first_release_is_brought_up_to_date_once(databa
     assert len(await archives[2].conversations("harbour", limit=9)) == 3
     for one in archives:
         await one.close()
+
+
+async def test_no_query_reads_a_whole_table(database: Database) -> None:
+    """PostgreSQL would rather read small tables whole: it is told not to, and finds an index for each query."""
+    if database.kind == POSTGRES:
+        name = database.url.rpartition("/")[2]
+        await ask(database, f"ALTER DATABASE {name} SET enable_seqscan = off")
+    await fill(database, QUICK)
+
+    told = await plans(database, QUICK)
+
+    assert len(told) == 8
+    whole = [line for lines in told.values() for line in lines if re.search("Seq Scan|SCAN (?!asked|\\d)", line)]
+    assert whole == [], told
+
+
+async def test_a_back_up_that_is_restored_is_served_and_filled_up_again(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    talk = Talk()
+    events: list[AnyEvent] = [talk.opened(customer_id="C-1"), talk.asks("One?", "1"), talk.asks("Two?", "2")]
+    archive = await open_archive(Database(url=postgres_url))
+    await store(archive, *events[:2])
+    dumped = postgres.dump(postgres_url.rpartition("/")[2])
+    await store(archive, *events)
+    await archive.close()
+
+    with postgres.database() as name:
+        postgres.restore(dumped, name)
+        restored = await open_archive(Database(url=postgres.url(name)))
+        assert [row.event() for row in await restored.rows("conv-1", after=0, limit=9)] == events[:2]
+        await store(restored, *events)
+        assert [row.number for row in await restored.rows("conv-1", after=0, limit=9)] == [1, 2, 3]
+        await restored.close()
 
 
 async def test_a_user_who_may_not_make_tables_serves_an_archive_that_is_up_to_date(
