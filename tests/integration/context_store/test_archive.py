@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 import pytest
 
@@ -12,22 +10,16 @@ from libs.contracts.limits import MAX_EVENT_BYTES
 from services.context_store.adapters.sql_archive import SqlArchive, open_archive
 from services.context_store.adapters.sql_engine import Database
 from services.context_store.domain.gaps import Span
-from services.context_store.domain.rows import Row, Stray, row_of, stray
+from services.context_store.domain.rows import Row, row_of, stray
 from services.context_store.ports import ArchiveRefused, ArchiveUnavailable
 from tests.integration.context_store.asked import ask
+from tests.integration.context_store.stories import row_in
 from tests.talk import Talk, body_of
-
-
-def _row(talk: Talk, number: int = 0, body: bytes = b"") -> Row:
-    event = talk.asks("Hi", "turn")
-    row = row_of(talk.conversation_id, number or event.number, body or body_of(event))
-    assert isinstance(row, Row)
-    return row
 
 
 async def test_a_batch_is_kept_and_comes_back_in_order(archive: SqlArchive) -> None:
     talk = Talk()
-    rows = [_row(talk) for _ in range(3)]
+    rows = [row_in(talk) for _ in range(3)]
 
     added = await archive.add([rows[2], rows[0], rows[1]], [])
 
@@ -41,7 +33,7 @@ async def test_a_batch_is_kept_and_comes_back_in_order(archive: SqlArchive) -> N
 
 async def test_a_batch_that_comes_again_adds_nothing(archive: SqlArchive) -> None:
     talk = Talk()
-    rows = [_row(talk) for _ in range(3)]
+    rows = [row_in(talk) for _ in range(3)]
     await archive.add(rows[:2], [])
 
     again = await archive.add([*rows, rows[2]], [])
@@ -51,21 +43,9 @@ async def test_a_batch_that_comes_again_adds_nothing(archive: SqlArchive) -> Non
     assert len(await archive.rows("conv-1", after=0, limit=10)) == 3
 
 
-async def test_two_writers_at_once_add_each_row_once(archive: SqlArchive, database: Database) -> None:
-    other = await open_archive(database)
-    talk = Talk()
-    rows = [_row(talk) for _ in range(40)]
-
-    results = await asyncio.gather(*(one.add(rows, []) for one in (archive, other, archive, other)))
-
-    assert sum(len(result.new) for result in results) == 40
-    assert all(result.strays == 0 for result in results)
-    await other.close()
-
-
 async def test_more_rows_than_one_statement_takes(archive: SqlArchive) -> None:
     talk = Talk()
-    rows = [_row(talk) for _ in range(1_203)]
+    rows = [row_in(talk) for _ in range(1_203)]
 
     assert len((await archive.add(rows, [])).new) == 1_203
     assert (await archive.add(rows, [])).new == []
@@ -73,7 +53,7 @@ async def test_more_rows_than_one_statement_takes(archive: SqlArchive) -> None:
 
 async def test_a_hole_is_told_until_it_is_filled(archive: SqlArchive) -> None:
     talk = Talk()
-    rows = [_row(talk) for _ in range(6)]
+    rows = [row_in(talk) for _ in range(6)]
 
     first = await archive.add([rows[0], rows[3], rows[5]], [])
     again = await archive.add([rows[5]], [])
@@ -85,7 +65,7 @@ async def test_a_hole_is_told_until_it_is_filled(archive: SqlArchive) -> None:
 
 async def test_a_hole_that_was_given_up_is_told_no_more_and_can_still_be_filled(archive: SqlArchive) -> None:
     talk = Talk()
-    rows = [_row(talk) for _ in range(6)]
+    rows = [row_in(talk) for _ in range(6)]
     await archive.add([rows[0], rows[3]], [])
 
     await archive.give_up("conv-1", 3)
@@ -97,9 +77,9 @@ async def test_a_hole_that_was_given_up_is_told_no_more_and_can_still_be_filled(
 async def test_another_event_under_a_taken_number_is_kept_aside(archive: SqlArchive, database: Database) -> None:
     """A Redis restored from an older copy gives a number out twice."""
     talk = Talk()
-    first = _row(talk)
+    first = row_in(talk)
     await archive.add([first], [])
-    other = _row(talk, number=1)
+    other = row_in(talk, number=1)
 
     added = await archive.add([other], [])
     again = await archive.add([other], [])
@@ -111,7 +91,7 @@ async def test_another_event_under_a_taken_number_is_kept_aside(archive: SqlArch
 
 
 async def test_a_body_that_cannot_be_read_is_kept_as_it_came(archive: SqlArchive) -> None:
-    added = await archive.add([_row(Talk(), number=1, body=b"\xff\x00 garbage")], [])
+    added = await archive.add([row_in(Talk(), number=1, body=b"\xff\x00 garbage")], [])
 
     (row,) = await archive.rows("conv-1", after=0, limit=9)
     assert (row.kind, row.body) == ("unknown", b"\xff\x00 garbage")
@@ -121,11 +101,11 @@ async def test_a_body_that_cannot_be_read_is_kept_as_it_came(archive: SqlArchive
 
 async def test_the_property_is_learned_from_the_first_event_that_can_be_read(archive: SqlArchive) -> None:
     talk = Talk()
-    await archive.add([_row(talk, number=1, body=b"garbage")], [])
+    await archive.add([row_in(talk, number=1, body=b"garbage")], [])
     assert await archive.property_of("conv-1") == ""
     assert await archive.property_of("conv-2") is None
 
-    await archive.add([_row(talk, number=2)], [])
+    await archive.add([row_in(talk, number=2)], [])
 
     assert await archive.property_of("conv-1") == "harbour"
     assert await archive.conversation("harbour", "conv-1") is not None
@@ -135,8 +115,8 @@ async def test_the_property_is_learned_from_the_first_event_that_can_be_read(arc
 async def test_conversations_are_listed_the_latest_first_in_pages(archive: SqlArchive) -> None:
     for number in range(5):
         talk = Talk(f"conv-{number}", begin_ms=1_000 * (number // 2))  # two of the same time in each pair
-        await archive.add([_row(talk)], [])
-    await archive.add([_row(Talk("theirs", property_id="other"))], [])
+        await archive.add([row_in(talk)], [])
+    await archive.add([row_in(Talk("theirs", property_id="other"))], [])
 
     seen: list[str] = []
     before = None
@@ -163,7 +143,7 @@ async def test_conversations_of_a_guest(archive: SqlArchive) -> None:
 
 async def test_a_conversation_knows_when_it_began_and_where_it_is(archive: SqlArchive) -> None:
     talk = Talk(begin_ms=5_000)
-    rows = [_row(talk) for _ in range(3)]
+    rows = [row_in(talk) for _ in range(3)]
     await archive.add([rows[1]], [])
     await archive.add([rows[2], rows[0]], [])
 
@@ -187,7 +167,7 @@ async def test_rows_of_some_kinds_after_a_number(archive: SqlArchive) -> None:
 
 
 async def test_it_is_kept_over_a_restart(archive: SqlArchive, database: Database) -> None:
-    await archive.add([_row(Talk())], [])
+    await archive.add([row_in(Talk())], [])
     await archive.close()
 
     again = await open_archive(database)
@@ -209,7 +189,7 @@ async def test_a_database_that_fails_is_one_typed_error_and_nothing_is_written(
     await ask(database, "DROP TABLE retirements")
 
     with pytest.raises(ArchiveUnavailable):
-        await archive.add([_row(Talk())], [])
+        await archive.add([row_in(Talk())], [])
 
     assert await ask(database, "SELECT count(*) FROM events") == [(0,)]
 
@@ -218,7 +198,7 @@ async def test_ids_are_in_order_of_their_bytes_whatever_the_databases_language(a
     """English puts `conv-a` before `conv-B` and passes over the hyphen."""
     names = ["conv-B", "conv-a", "conv.a", "conv_A", "convA", "conv0", "Conv-a"]
     for name in names:
-        await archive.add([_row(Talk(name, begin_ms=1_000))], [])
+        await archive.add([row_in(Talk(name, begin_ms=1_000))], [])
 
     seen: list[str] = []
     before = None
@@ -229,52 +209,10 @@ async def test_ids_are_in_order_of_their_bytes_whatever_the_databases_language(a
     assert seen == sorted(names, reverse=True)
 
 
-async def test_writers_whose_conversations_cross_do_not_wait_for_each_other_in_a_circle(
-    archive: SqlArchive, database: Database
-) -> None:
-    other = await open_archive(database)
-    talks = [Talk(f"conv-{number}") for number in range(30)]
-    rows = [_row(talk) for _ in range(4) for talk in talks]
-    odd = [stray(f"conv-{number}", 0, b"x", "odd") for number in range(30)]
-
-    async def write(one: SqlArchive, rows: list[Row], odd: list[Stray]) -> int:
-        parts = [rows[at : at + 45] for at in range(0, len(rows), 45)]
-        return sum([len((await one.add(part, odd)).new) for part in parts])
-
-    added = await asyncio.gather(write(archive, rows, odd), write(other, rows[::-1], odd[::-1]))
-    await other.close()
-
-    assert sum(added) == len(rows)
-    for talk in talks:
-        kept = await archive.conversation("harbour", talk.conversation_id)
-        assert kept
-        assert (kept.last_number, kept.opened_ms, kept.last_ms) == (4, 1_001, 1_004)
-    assert (await archive.add(rows, [])).holes == {}
-
-
-async def test_a_later_writer_wiped_out_what_the_first_knew_of_a_new_conversation(
-    archive: SqlArchive, database: Database
-) -> None:
-    """Both find no conversation; the second writes its own, without the guest and with the lower number."""
-    other = await open_archive(database)
-    for number in range(20):
-        talk = Talk(f"conv-{number}")
-        opened = row_of(talk.conversation_id, 1, body_of(talk.opened(customer_id="C-1")))
-        later = [_row(talk) for _ in range(3)]
-        assert isinstance(opened, Row)
-
-        await asyncio.gather(archive.add([opened, *later[1:]], []), other.add([later[0]], []))
-
-        kept = await archive.conversation("harbour", talk.conversation_id)
-        assert kept
-        assert (kept.customer_id, kept.last_number) == ("C-1", 4)
-    await other.close()
-
-
 async def test_what_is_large_or_odd_is_kept_as_it_is(archive: SqlArchive) -> None:
     """As large as an event may be, many in one batch; every byte; NUL and beyond the basic plane in text."""
     talk = Talk()
-    large = [_row(talk, body=bytes(range(256)) * (MAX_EVENT_BYTES // 256)) for _ in range(100)]
+    large = [row_in(talk, body=bytes(range(256)) * (MAX_EVENT_BYTES // 256)) for _ in range(100)]
     opened = talk.opened(customer_id="a\x00b\U0001f6ce\ufffe", reservation_id="\u202eR" * 100)
     odd = row_of("conv-1", 200, body_of(opened))
     assert isinstance(odd, Row)
@@ -295,17 +233,17 @@ async def test_what_is_large_or_odd_is_kept_as_it_is(archive: SqlArchive) -> Non
 
 async def test_a_heap_of_rows_and_conversations_in_one_batch(archive: SqlArchive) -> None:
     """More than any database takes values in one statement; found again by asking for each."""
-    rows = [_row(Talk(f"conv-{number}")) for number in range(1_200)]
+    rows = [row_in(Talk(f"conv-{number}")) for number in range(1_200)]
     talk = Talk("long")
-    rows += [_row(talk) for _ in range(8_000)]
+    rows += [row_in(talk) for _ in range(8_000)]
 
     assert len((await archive.add(rows, [])).new) == 9_200
     assert (await archive.add(rows[:3_000], [])).new == []
 
 
 async def test_conversations_never_looked_at_are_due_first(archive: SqlArchive) -> None:
-    await archive.add([_row(Talk(f"conv-{number}")) for number in range(4)], [])
-    await archive.add([_row(Talk("odd"), number=1, body=b"garbage")], [])
+    await archive.add([row_in(Talk(f"conv-{number}")) for number in range(4)], [])
+    await archive.add([row_in(Talk("odd"), number=1, body=b"garbage")], [])
     await archive.looked_at({"conv-2": 1, "conv-0": 1}, 500)
     await archive.looked_at({"conv-2": 2}, 600)
 
