@@ -39,19 +39,9 @@ class Eraser:
     async def find(self, whose: Whose) -> list[Kept]:
         """What there is to erase. A conversation that only Redis has yet is among them, with its last number 0."""
         found = {kept.conversation_id: kept async for kept in self._archived(whose)}
-        live = await self._traces.opened(
-            whose.property_id, customer_id=whose.customer_id, reservation_id=whose.reservation_id
-        )
+        live = await self._live(whose)
         if live and live not in found:
-            found[live] = await self._archive.conversation(whose.property_id, live) or Kept(
-                conversation_id=live,
-                property_id=whose.property_id,
-                customer_id=whose.customer_id,
-                reservation_id=whose.reservation_id,
-                opened_ms=0,
-                last_ms=0,
-                last_number=0,
-            )
+            found[live] = await self._archive.conversation(whose.property_id, live) or _unarchived(whose, live)
         return list(found.values())
 
     async def erase(self, whose: Whose) -> Erased:
@@ -68,6 +58,15 @@ class Eraser:
             events += await self._archive.erase([kept.conversation_id], self._now_ms())
             gone.append(kept.conversation_id)
         return Erased(events, gone, waiting)
+
+    async def _live(self, whose: Whose) -> str:
+        """The one that Redis may have and the archive not."""
+        if whose.conversation_id:
+            held = await self._traces.holds(whose.property_id, whose.conversation_id)
+            return whose.conversation_id if held else ""
+        return await self._traces.opened(
+            whose.property_id, customer_id=whose.customer_id, reservation_id=whose.reservation_id
+        )
 
     async def _archived(self, whose: Whose) -> AsyncIterator[Kept]:
         if whose.conversation_id:
@@ -88,3 +87,15 @@ class Eraser:
             if len(page) < _PAGE:
                 return
             before = (page[-1].last_ms, page[-1].conversation_id)
+
+
+def _unarchived(whose: Whose, conversation_id: str) -> Kept:
+    return Kept(
+        conversation_id=conversation_id,
+        property_id=whose.property_id,
+        customer_id=whose.customer_id,
+        reservation_id=whose.reservation_id,
+        opened_ms=0,
+        last_ms=0,
+        last_number=0,
+    )

@@ -135,6 +135,9 @@ class LiveTraces(Protocol):
     async def opened(self, property_id: str, *, customer_id: str, reservation_id: str) -> str:
         """The conversation that a guest of this identity comes back to; '' for none."""
 
+    async def holds(self, property_id: str, conversation_id: str) -> bool:
+        """Whether Redis has such a conversation of this property."""
+
     async def forget(self, kept: Kept) -> str:
         """Remove all that Redis has of a conversation that rests and is archived up to its last number.
 

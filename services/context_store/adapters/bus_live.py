@@ -9,7 +9,7 @@ from libs.bus.bus import Bus
 from libs.bus.conversations import Conversations
 from libs.bus.retiring import Retiring
 from libs.bus.tail import LogTail
-from libs.contracts.errors import BusUnavailable
+from libs.contracts.errors import BusUnavailable, UnknownConversation
 from libs.contracts.events import ConversationOpened, Event
 from services.context_store.ports import Kept, Tail
 
@@ -48,6 +48,14 @@ class BusConversations:
     async def opened(self, property_id: str, *, customer_id: str, reservation_id: str) -> str:
         """See LiveTraces."""
         return await self._retiring.opened(property_id, customer_id=customer_id, reservation_id=reservation_id)
+
+    async def holds(self, property_id: str, conversation_id: str) -> bool:
+        """See LiveTraces."""
+        try:
+            await self.read(property_id, conversation_id, after=0, limit=1)
+        except UnknownConversation:
+            return False
+        return True
 
     async def forget(self, kept: Kept) -> str:
         """See LiveTraces."""

@@ -118,10 +118,20 @@ async def test_one_whose_turn_waits_is_left_until_it_rests(
         assert await numbers(client, guest.conversation_id) == [1, 2]
 
 
-async def test_one_that_is_not_archived_yet_is_waited_for(redis_url: str, bus: Bus, database: Database) -> None:
+@pytest.mark.parametrize("whose", ["--customer", "--conversation"])
+async def test_one_that_is_not_archived_yet_is_waited_for(
+    redis_url: str, bus: Bus, database: Database, whose: str
+) -> None:
     guest = Guest(bus)
     await guest.open("C-1")
-    args = ("--property", "harbour", "--customer", "C-1", "--yes", "--wait")
+    args = (
+        "--property",
+        "harbour",
+        whose,
+        "C-1" if whose == "--customer" else guest.conversation_id,
+        "--yes",
+        "--wait",
+    )
     assert await erase(database, redis_url, *args, "0") == 1, "the store is down: what it would keep is still to come"
 
     async with running_store(redis_url, Path("never"), None, database_url=SecretStr(database.url)):
