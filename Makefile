@@ -66,7 +66,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms test-panels verify-images mutants chaos test-redis check dashboards bench bench-voice bench-silence scale-demo pictures fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms test-panels verify-images mutants chaos test-redis check dashboards bench bench-voice bench-silence bench-store scale-demo pictures fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -141,6 +141,9 @@ scale-demo: $(SETUP) ## A rush that one brain cannot hold, alert, four brains; t
 
 pictures: $(SETUP) ## The dashboards' panels drawn from Prometheus, for the README: calls now, the bus from the last scale-demo (AGAIN=1: only draw)
 	$(RUN) -m deploy.observe $(if $(AGAIN),--again)
+
+bench-store: $(SETUP) ## SQLite and PostgreSQL under the store: events taken, history read, into out/bench-store.json
+	$(RUN) -m benchmarks.store
 
 fmt: $(SETUP) ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .

@@ -19,7 +19,7 @@ from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
 from libs.bus.reader import Entry, Reader
 from libs.contracts.codec import decode
-from libs.contracts.errors import BusUnavailable, MalformedMessage
+from libs.contracts.errors import BotelError, BusUnavailable, MalformedMessage
 from libs.contracts.events import AnyEvent
 from libs.contracts.keys import EVENT_GROUPS, Keys
 
@@ -96,10 +96,11 @@ class EventConsumer:
             return False
         try:
             await (self._handle(keys, entries) if entries else self._sink([]))
-        except (BusUnavailable, OSError) as error:
+        except (BotelError, OSError) as error:
+            # Of the sink's own errors the typed ones say all there is: a database may be away for hours.
             _log.warning("batch comes again", extra={"reason": str(error)})
             self._failed.add(keys.events)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2 if isinstance(error, (BusUnavailable, OSError)) else 1.0)
             return True
         except Exception:
             _log.exception("sink failed, batch comes again")

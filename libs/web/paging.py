@@ -9,9 +9,11 @@ from typing import Annotated
 from fastapi import Query
 
 from libs.contracts.errors import InvalidRequest
+from libs.contracts.ids import check_id
 
 MAX_PAGE = 1_000
 _MAX_CURSOR_CHARS = 256
+_MAX_TIME_MS = 2**53
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Rows of one page")]
 After = Annotated[int, Query(ge=0, le=10**15, description="The last number already had")]
@@ -29,6 +31,9 @@ def read_cursor(text: str) -> tuple[int, str] | None:
         return None
     try:
         time_ms, id_ = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split(" ")
-        return int(time_ms), id_
-    except (ValueError, binascii.Error) as error:
+        after = int(time_ms), check_id(id_, "cursor")
+        if not 0 <= after[0] <= _MAX_TIME_MS:
+            raise ValueError("no time of ours")
+        return after
+    except (ValueError, binascii.Error, InvalidRequest) as error:
         raise InvalidRequest("cursor: send `next` of the page before as it came") from error

@@ -1,4 +1,7 @@
-"""`python -m services.context_store`: keeps every conversation, serves history and context, exports stream lag."""
+"""`python -m services.context_store`: keeps every conversation, serves history and context, exports stream lag.
+
+With arguments it is the operator's command: see cli.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from libs.observability.tracing import TracingSettings, tracing
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.serve import stop_on_signals
 from services.context_store.app import run
+from services.context_store.cli import main as command
 from services.context_store.settings import StoreSettings
 
 
@@ -27,6 +31,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(command(sys.argv[1:]))
     try:
         process.run(main())
     except (ConfigurationError, BotelError, OSError) as error:

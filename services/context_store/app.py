@@ -59,7 +59,7 @@ async def run(
     _check_times(settings, bus_settings)
     clock = now_ms or _now_ms
     registry = process_registry("context_store", RELEASE)
-    archive = await open_archive(settings.archive_url)
+    archive = await open_archive(settings.database)
     try:
         async with Bus(bus_settings, BusMetrics(registry), "context-store", tracer) as bus:
             live = BusConversations(bus, tail_timeout_ms=settings.tail_timeout_ms)

@@ -24,6 +24,14 @@ class ArchiveUnavailable(WebError):
     advice = "The store's database does not answer: try again in a moment."
 
 
+class ArchiveRefused(ArchiveUnavailable):
+    """The archive answers, and this release cannot use it."""
+
+    code = "archive-refused"
+    retry = Retry.NEVER
+    advice = "This release cannot use the store's database: upgrade the store, or correct the database."
+
+
 class Added(msgspec.Struct, frozen=True):
     """What became of a batch."""
 
@@ -93,6 +101,9 @@ class Archive(Protocol):
     async def looked_at(self, numbers: Mapping[str, int], now_ms: int) -> None:
         """These conversations had these last numbers then. `due` leaves them out for as long again."""
 
+    async def erase(self, conversation_ids: Sequence[str], now_ms: int) -> int:
+        """Delete all that is kept of these conversations, and keep nothing of them ever after; how many events went."""
+
     async def ping(self) -> None:
         """Returns when the database answers."""
 
@@ -116,6 +127,22 @@ class LiveMemory(Protocol):
 
     async def retire(self, property_id: str, conversation_id: str, archived: int) -> str:
         """Let Redis forget the events of a conversation; what became of it, in a word."""
+
+
+class LiveTraces(Protocol):
+    """Raises `BusUnavailable` when Redis is away."""
+
+    async def opened(self, property_id: str, *, customer_id: str, reservation_id: str) -> str:
+        """The conversation that a guest of this identity comes back to; '' for none."""
+
+    async def holds(self, property_id: str, conversation_id: str) -> bool:
+        """Whether Redis has such a conversation of this property."""
+
+    async def forget(self, kept: Kept) -> str:
+        """Remove all that Redis has of a conversation that rests and is archived up to its last number.
+
+        `retired` or `none`: done; anything else says in a word why it is not.
+        """
 
 
 class LiveConversations(Protocol):

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.context_store.adapters.sql_engine import Database
+
 
 class StoreSettings(BaseSettings):
     """Environment: BOTEL_STORE_*."""
@@ -19,7 +21,11 @@ class StoreSettings(BaseSettings):
     path: Path = Path("var/store.sqlite3")
     """The embedded database. Its folder is made."""
     database_url: SecretStr = SecretStr("")
-    """Another database instead, as a SQLAlchemy URL: `postgresql+asyncpg://...`."""
+    """Another database instead: `postgresql+asyncpg://user:password@host:5432/database`. See docs/store.md."""
+    database_pool: int = Field(default=5, ge=2, le=100)
+    """Connections to PostgreSQL at most: one that writes, the others read."""
+    database_timeout_s: float = Field(default=10.0, ge=0.1, le=300)
+    """A statement on PostgreSQL that takes longer fails; what is written comes again."""
     tail_timeout_ms: int = Field(default=1_000, ge=50)
     """How long reading history waits for Redis before it answers with what is stored."""
     consumer: str = Field(default="store-1", min_length=1, max_length=64)
@@ -34,5 +40,6 @@ class StoreSettings(BaseSettings):
     """How long requests may take to finish when the process is asked to stop."""
 
     @property
-    def archive_url(self) -> str:
-        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.path}"
+    def database(self) -> Database:
+        url = self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.path}"
+        return Database(url=url, pool=self.database_pool, timeout_s=self.database_timeout_s)

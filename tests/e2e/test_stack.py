@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from deploy.local.redis_server import find_redis
 from deploy.local.services import SERVICES
 from deploy.local.stack import Stack
 from tests.eventually import eventually
+from tests.servers.postgres import running_postgres
 
 KEY = "dev-end-to-end"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -80,9 +81,18 @@ async def test_a_brain_killed_in_mid_sentence_does_not_cost_a_word(tmp_path: Pat
         assert text == whole
 
 
-@pytest.mark.long
-async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSession) -> None:
-    async with new_stack(tmp_path, 1) as stack:
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Settings of the store."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    with running_postgres() as server, server.database() as name:
+        yield {"BOTEL_STORE_DATABASE_URL": server.url(name)}
+
+
+async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSession, database: dict[str, str]) -> None:
+    async with new_stack(tmp_path, 1, **database) as stack:
         conversation = (await ask(http, stack, "What time is breakfast?"))["conversationId"]
         await ask(http, stack, "Is there parking?")
         before = await eventually(
@@ -90,8 +100,9 @@ async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSessio
             lambda found: sum(one["role"] == "concierge" for one in found) == 2,
         )
     shutil.rmtree(tmp_path / "redis")
-    async with new_stack(tmp_path, 1) as stack:
+    async with new_stack(tmp_path, 1, **database) as stack:
         assert await _messages(http, stack, conversation) == before
+    assert (tmp_path / "store.sqlite3").exists() is not bool(database)
 
 
 async def _messages(http: aiohttp.ClientSession, stack: Stack, conversation: str) -> list[dict[str, Any]]:

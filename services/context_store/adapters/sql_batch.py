@@ -1,22 +1,39 @@
-"""One batch into the archive, inside one transaction: rows once, conversations brought up to date, holes found."""
+"""One batch into the archive, inside one transaction: rows once, conversations brought up to date, holes found.
+
+Writers take turns by conversation: each first makes the rows of conversations that are new, then locks those of all of
+its conversations, both in order of id. So two stores neither add an event twice nor wait for each other in a circle.
+What is new, whole or missing follows from those rows; events are read only where something comes again or is missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Table, select, tuple_
+from sqlalchemy import Table, and_, bindparam, column, select, values
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.context_store.adapters.sql_schema import conversations, events, strays
+from services.context_store.adapters.sql_schema import conversations, erasures, events, retirements, strays
 from services.context_store.domain.gaps import Span, survey
 from services.context_store.domain.rows import Row, Stray, stray
 from services.context_store.ports import Added
 
 _AT_ONCE = 500
-"""Rows of one statement: within every database's limit of parameters."""
+"""Values in one list: within every database's limit of parameters."""
 _TAKEN = "its number is taken by another event"
 _EVENT_COLUMNS = tuple(column.name for column in events.columns)
+_IDS = ("property_id", "customer_id", "reservation_id")
+_CHANGING = (*_IDS, "opened_ms", "last_ms", "last_number", "settled_to")
+_UPDATE = (
+    conversations.update()
+    .where(conversations.c.conversation_id == bindparam("of"))
+    .values({name: bindparam(f"to_{name}") for name in _CHANGING})
+)
+T = TypeVar("T")
+Place = tuple[str, int]
+Past = dict[str, dict[str, Any]]
+"""Locked rows of conversations, by id."""
 
 
 class Batch:
@@ -27,89 +44,118 @@ class Batch:
         self._insert = insert
 
     async def add(self, rows: Sequence[Row], odd: Sequence[Stray]) -> Added:
-        new = [row for part in _parts(rows) for row in await self._add_events(part)]
-        taken = await self._taken(rows, new)
+        past = await self.lock({row.conversation_id for row in rows})
+        rows = [row for row in rows if row.conversation_id in past]
+        new, taken = await self._sift(rows, past)
         aside = [stray(row.conversation_id, row.number, row.body, _TAKEN) for row in taken]
         await self._add_strays([*odd, *aside])
-        by_conversation: dict[str, list[Row]] = {row.conversation_id: [] for row in rows}
+        await self._many(events.insert(), ({name: getattr(row, name) for name in _EVENT_COLUMNS} for row in new))
+        fresh: dict[str, list[Row]] = defaultdict(list)
         for row in new:
-            by_conversation[row.conversation_id].append(row)
-        holes: dict[str, list[Span]] = {}
-        for conversation_id, mine in by_conversation.items():
-            if missing := await self._update(conversation_id, mine):
-                holes[conversation_id] = missing
+            fresh[row.conversation_id].append(row)
+        surveyed = await self._survey(past, fresh)
+        await self._many(_UPDATE, (_changed(past[one], fresh[one], surveyed[one][0]) for one in fresh))
+        holes = {one: missing for one, (_, missing) in surveyed.items() if missing}
         conflicts = [(row.conversation_id, row.number) for row in taken]
         return Added(new, holes, len(odd) + len(taken), conflicts)
 
-    async def _add_events(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows that were not there yet; the database decides, so that two writers never both add one."""
-        values = [{name: getattr(row, name) for name in _EVENT_COLUMNS} for row in rows]
-        key = (events.c.conversation_id, events.c.number)
-        statement = self._insert(events).values(values).on_conflict_do_nothing().returning(*key)
-        added = {(row[0], row[1]) for row in await self._connection.execute(statement)}
-        new = []
-        for row in rows:
-            if (row.conversation_id, row.number) in added:
-                added.discard((row.conversation_id, row.number))
-                new.append(row)
-        return new
+    async def lock(self, ids: Iterable[str]) -> Past:
+        """Rows of these conversations, made where there are none, ours until the end of the transaction.
 
-    async def _taken(self, rows: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-        """Rows whose place is taken by another body: a log that was set back (a restored Redis). Kept aside."""
-        added = {id(row) for row in new}
-        out: list[Row] = []
-        for part in _parts([row for row in rows if id(row) not in added]):
-            wanted = [(row.conversation_id, row.number) for row in part]
-            key = (events.c.conversation_id, events.c.number)
-            query = select(*key, events.c.body).where(tuple_(*key).in_(wanted))
-            bodies = {(row[0], row[1]): row[2] for row in await self._connection.execute(query)}
-            out += [row for row in part if bodies[row.conversation_id, row.number] != row.body]
-        return out
+        Conversations that were erased are left out.
+        """
+        ordered, there, past = sorted(ids), set[str](), Past()
+        key = conversations.c.conversation_id
+        for part in _parts(ordered):
+            there |= set((await self._connection.execute(select(key).where(key.in_(part)))).scalars())
+        blanks = (_blank(one) for one in ordered if one not in there)
+        await self._many(self._insert(conversations).on_conflict_do_nothing(), blanks)
+        for part in _parts(ordered):
+            query = select(conversations).where(key.in_(part)).order_by(key).with_for_update()
+            past |= {row.conversation_id: dict(row._mapping) for row in await self._connection.execute(query)}
+        made = [one for one, row in past.items() if row["last_number"] == 0]
+        gone = await self._erased(made)
+        looks = ({"conversation_id": one, "looked_ms": 0, "number": 0} for one in made if one not in gone)
+        await self._many(self._insert(retirements).on_conflict_do_nothing(), looks)
+        return {one: row for one, row in past.items() if one not in gone}
+
+    async def _erased(self, made: Sequence[str]) -> set[str]:
+        """Those that are to stay away; the rows that were made to look are taken back."""
+        gone: set[str] = set()
+        for part in _parts(made):
+            query = select(erasures.c.conversation_id).where(erasures.c.conversation_id.in_(part))
+            gone |= set((await self._connection.execute(query)).scalars())
+        if gone:
+            await self._connection.execute(conversations.delete().where(conversations.c.conversation_id.in_(gone)))
+        return gone
+
+    async def _sift(self, rows: Sequence[Row], past: Past) -> tuple[list[Row], list[Row]]:
+        """New ones, and those whose place is taken by another body: a log that was set back (a restored Redis)."""
+        known = await self._bodies(row for row in rows if row.number <= past[row.conversation_id]["last_number"])
+        new: list[Row] = []
+        taken: list[Row] = []
+        for row in rows:
+            place = (row.conversation_id, row.number)
+            if place not in known:
+                known[place] = row.body
+                new.append(row)
+            elif known[place] != row.body:
+                taken.append(row)
+        return new, taken
+
+    async def _bodies(self, rows: Iterable[Row]) -> dict[Place, bytes]:
+        key = (events.c.conversation_id, events.c.number)
+        bodies: dict[Place, bytes] = {}
+        for part in _parts(sorted({(row.conversation_id, row.number) for row in rows})):
+            # Joined, for SQLite reads the whole table for pairs in a list.
+            asked = values(*(column(one.name, one.type) for one in key), name="asked").data(part).cte("asked")
+            same = and_(*(asked.c[one.name] == one for one in key))
+            query = select(*key, events.c.body).select_from(asked.join(events, same))
+            found = await self._connection.execute(query)
+            bodies |= {(row[0], row[1]): row[2] for row in found}
+        return bodies
 
     async def _add_strays(self, odd: Sequence[Stray]) -> None:
-        for part in _parts(odd):
-            values = [{"id": one.id, "label": one.label, "reason": one.reason, "body": one.body} for one in part]
-            await self._connection.execute(self._insert(strays).values(values).on_conflict_do_nothing())
+        ordered = sorted(odd, key=lambda one: one.id)
+        values = ({"id": one.id, "label": one.label, "reason": one.reason, "body": one.body} for one in ordered)
+        await self._many(self._insert(strays).on_conflict_do_nothing(), values)
 
-    async def _update(self, conversation_id: str, new: Sequence[Row]) -> list[Span]:
-        """Bring the conversation up to date; answer what is missing of it."""
-        table = conversations
-        query = select(table).where(table.c.conversation_id == conversation_id).with_for_update()
-        had = (await self._connection.execute(query)).one_or_none()
-        past = dict(had._mapping) if had else {}
-        settled, holes = await self._survey(conversation_id, past.get("settled_to", 0))
-        if not new:
-            return holes  # seen before; a hole that could not be mended then is told again
-        times = [row.time_ms for row in new if row.time_ms] + [past[name] for name in ("opened_ms", "last_ms") if past]
-        values = {
-            "conversation_id": conversation_id,
-            **{
-                name: _first(past.get(name, ""), new, name) for name in ("property_id", "customer_id", "reservation_id")
-            },
-            "opened_ms": min((time for time in times if time), default=0),
-            "last_ms": max(times, default=0),
-            "last_number": max(past.get("last_number", 0), *(row.number for row in new)),
-            "settled_to": settled,
-        }
-        statement = self._insert(table).values(values)
-        changed = {name: value for name, value in values.items() if name != "conversation_id"}
-        await self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["conversation_id"], set_=changed)
-        )
-        return holes
+    async def _survey(self, past: Past, fresh: dict[str, list[Row]]) -> dict[str, tuple[int, list[Span]]]:
+        """For each conversation up to where it is whole now, and what is missing; told again until it is given up."""
+        beyond = {one: {row.number for row in fresh[one]} if one in fresh else set() for one in past}
+        broken = [one for one, row in past.items() if row["settled_to"] < row["last_number"]]
+        for part in _parts(broken):
+            joined = events.join(conversations, conversations.c.conversation_id == events.c.conversation_id)
+            query = select(events.c.conversation_id, events.c.number).select_from(joined)
+            query = query.where(
+                events.c.conversation_id.in_(part), events.c.number > conversations.c.settled_to
+            )  # the conversation's row is as it was
+            for conversation_id, number in await self._connection.execute(query):
+                beyond[conversation_id].add(number)
+        return {one: survey(row["settled_to"], sorted(beyond[one])) for one, row in past.items()}
 
-    async def _survey(self, conversation_id: str, settled_to: int) -> tuple[int, list[Span]]:
-        query = (
-            select(events.c.number)
-            .where(events.c.conversation_id == conversation_id, events.c.number > settled_to)
-            .order_by(events.c.number)
-        )
-        return survey(settled_to, (await self._connection.execute(query)).scalars().all())
+    async def _many(self, statement: Any, values: Iterable[dict[str, Any]]) -> None:
+        """One statement for each: as one prepared statement, with the next sent before the last has answered."""
+        if given := list(values):
+            await self._connection.execute(statement, given)
 
 
-def _first(known: str, rows: Sequence[Row], name: str) -> str:
-    return known or next((value for row in rows if (value := getattr(row, name))), "")
+def _blank(conversation_id: str) -> dict[str, Any]:
+    return {"conversation_id": conversation_id, **dict.fromkeys(_IDS, ""), **dict.fromkeys(_CHANGING[len(_IDS) :], 0)}
 
 
-def _parts(rows: Sequence[Any]) -> list[Sequence[Any]]:
-    return [rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE)]
+def _changed(past: dict[str, Any], new: Sequence[Row], settled: int) -> dict[str, Any]:
+    """The conversation after these rows, as _UPDATE takes it."""
+    times = [row.time_ms for row in new if row.time_ms]
+    values = {
+        **{name: past[name] or next((value for row in new if (value := getattr(row, name))), "") for name in _IDS},
+        "opened_ms": min((time for time in (*times, past["opened_ms"]) if time), default=0),
+        "last_ms": max(past["last_ms"], *times, 0),
+        "last_number": max(past["last_number"], *(row.number for row in new)),
+        "settled_to": settled,
+    }
+    return {"of": past["conversation_id"], **{f"to_{name}": value for name, value in values.items()}}
+
+
+def _parts(values: Sequence[T]) -> list[Sequence[T]]:
+    return [values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE)]

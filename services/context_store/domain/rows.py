@@ -83,9 +83,14 @@ def row_of(conversation_id: str, number: int, body: bytes) -> Row | Stray:
 
 
 def stray(conversation_id: str, number: int, body: bytes, reason: str) -> Stray:
-    label = f"{conversation_id!a} {number}"
+    label = f"{stray_label(conversation_id)}{number}"
     digest = hashlib.sha256(label.encode() + b"\n" + body).hexdigest()
     return Stray(id=digest, label=label[:_MAX_LABEL_CHARS], reason=_told(reason), body=body)
+
+
+def stray_label(conversation_id: str) -> str:
+    """How the label of each stray of a conversation begins."""
+    return f"{conversation_id!a} "
 
 
 def _external(text: str) -> str:

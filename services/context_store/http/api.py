@@ -60,15 +60,19 @@ ReservationId = Annotated[str, Query(alias="reservationId", max_length=MAX_EXTER
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 
 
+def _check_ids(customer_id: str, reservation_id: str) -> None:
+    for value, field in ((customer_id, "customerId"), (reservation_id, "reservationId")):
+        if value:
+            check_external_id(value, field)
+
+
 @router.post("")
 async def open_conversation(
     body: OpenRequest, property_id: Caller, desk: TheDesk, response: Response, trace: Trace
 ) -> OpenResponse:
     """Open a guest's conversation, or find it: one for a reservation, else one for a customer, else a new one."""
     same_property(body.property_id, property_id)
-    for value, field in ((body.customer_id, "customerId"), (body.reservation_id, "reservationId")):
-        if value:
-            check_external_id(value, field)
+    _check_ids(body.customer_id, body.reservation_id)
     conversation_id, created = await desk.changes.open(
         property_id,
         customer_id=body.customer_id,
@@ -90,6 +94,7 @@ async def list_conversations(
     reservation_id: ReservationId = "",
 ) -> ConversationList:
     """The property's conversations, the latest first. One of the last moments appears once it is stored."""
+    _check_ids(customer_id, reservation_id)
     kept = await desk.archive.conversations(
         property_id,
         limit=limit,

@@ -1,9 +1,12 @@
-"""An archive on disk, and Redis's end of conversations as a test wants it."""
+"""An archive on SQLite or PostgreSQL, and Redis's end of conversations as a test wants it.
+
+Whatever uses `archive` runs on both: what one keeps, the other must.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -13,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from libs.observability.health import Health
 from libs.web.api_keys import ApiKeys
 from services.context_store.adapters.sql_archive import SqlArchive, open_archive
+from services.context_store.adapters.sql_engine import POSTGRES, SQLITE, Database
 from services.context_store.app import build
 from services.context_store.changes import Changes
 from services.context_store.history import History
@@ -21,16 +25,34 @@ from services.context_store.lag import LagWatch
 from services.context_store.settings import StoreSettings
 from tests.integration.context_store.hot import HotConversations
 from tests.integration.context_store.stories import OURS
+from tests.servers.postgres import PostgresServer, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's server. A test that stops it makes one of its own with `running_postgres`."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture
-def archive_url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'new' / 'store.sqlite3'}"
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Of a database of the test's own, empty."""
+    with postgres.database() as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(params=[SQLITE, POSTGRES])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """An empty one, of each kind in turn."""
+    if request.param == SQLITE:
+        return Database(url=f"sqlite+aiosqlite:///{tmp_path / 'new' / 'store.sqlite3'}")
+    return Database(url=request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
-async def archive(archive_url: str) -> AsyncIterator[SqlArchive]:
-    opened = await open_archive(archive_url)
+async def archive(database: Database) -> AsyncIterator[SqlArchive]:
+    opened = await open_archive(database)
     yield opened
     await opened.close()
 

@@ -16,6 +16,14 @@ async def store(archive: SqlArchive, *events: AnyEvent) -> None:
     await archive.add([row for row in rows if isinstance(row, Row)], [])
 
 
+def row_in(talk: Talk, number: int = 0, body: bytes = b"") -> Row:
+    """The next line of a talk as the archive keeps it; under another number or with another body, if they are given."""
+    event = talk.asks("Hi", "turn")
+    row = row_of(talk.conversation_id, number or event.number, body or body_of(event))
+    assert isinstance(row, Row)
+    return row
+
+
 def call_and_chat(talk: Talk) -> list[AnyEvent]:
     """A call that is interrupted, and a text in the middle of it."""
     return [

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from libs.contracts.limits import MAX_CONTEXT_VALUE_CHARS
+from libs.web.paging import write_cursor
 from services.context_store.adapters.sql_archive import SqlArchive
 from tests.integration.context_store.hot import HotConversations
 from tests.integration.context_store.stories import call_and_chat, store
@@ -23,6 +24,11 @@ from tests.talk import Talk
         ("GET", "/conversations/conv-1/events?after=999999999999999999999", None, 422, "invalid-request"),
         ("GET", "/conversations?cursor=!!", None, 422, "invalid-request"),
         ("GET", "/conversations?cursor=bm90aGluZw", None, 422, "invalid-request"),
+        # Text and numbers that PostgreSQL cannot be asked with.
+        ("GET", "/conversations?customerId=a%00b", None, 422, "invalid-request"),
+        ("GET", "/conversations?reservationId=%F0%9F%9B%8E%00", None, 422, "invalid-request"),
+        ("GET", f"/conversations?cursor={write_cursor(2**63, 'conv-1')}", None, 422, "invalid-request"),
+        ("GET", f"/conversations?cursor={write_cursor(1, chr(0))}", None, 422, "invalid-request"),
         ("GET", "/nowhere", None, 404, "not-found"),
         ("DELETE", "/conversations", None, 405, "method-not-allowed"),
         ("POST", "/conversations", b"{", 400, "malformed-json"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import sqlite3
 
 import pytest
 
@@ -13,7 +11,9 @@ from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import AnyEvent
 from services.context_store import retire
 from services.context_store.adapters.sql_archive import SqlArchive
+from services.context_store.adapters.sql_engine import Database
 from services.context_store.retire import Retirer
+from tests.integration.context_store.asked import ask
 from tests.integration.context_store.hot import HotConversations
 from tests.integration.context_store.stories import store
 from tests.talk import Talk, body_of
@@ -104,7 +104,7 @@ async def test_a_store_that_had_been_away_for_an_idle_time_retired_conversations
 
 
 async def test_a_body_that_differs_from_the_archives_is_kept_beside_it(
-    archive: SqlArchive, archive_url: str, hot: HotConversations, clock: Clock, outcomes: list[str]
+    archive: SqlArchive, database: Database, hot: HotConversations, clock: Clock, outcomes: list[str]
 ) -> None:
     talk = Talk()
     opened, first = talk.opened(), talk.asks("One?", "1")
@@ -115,8 +115,7 @@ async def test_a_body_that_differs_from_the_archives_is_kept_beside_it(
     await rested(retirer(archive, hot, Memory(), clock, outcomes), clock)
 
     assert [row.body for row in await archive.rows(opened.conversation_id, after=1, limit=9)] == [body_of(first)]
-    with contextlib.closing(sqlite3.connect(archive_url.partition("///")[2])) as database:
-        assert database.execute("SELECT body FROM strays").fetchall() == [(b'{"another":"event"}',)]
+    assert await ask(database, "SELECT body FROM strays") == [(b'{"another":"event"}',)]
 
 
 async def test_one_rests_when_nothing_has_come_for_the_whole_time_by_the_stores_clock(
