@@ -19,6 +19,8 @@ class Listener:
         self.events: list[AnyEvent] = []
         self.text: dict[str, str] = defaultdict(str)
         self.ends: dict[str, ReplyStatus] = {}
+        self.traces: dict[str, set[str]] = defaultdict(set)
+        """Traceparents of the pieces of each turn."""
         self.error: BaseException | None = None
         self._may_go_back = may_go_back
         """Redis loses writes in this test: numbers may come again, and then replace what came under them."""
@@ -69,6 +71,7 @@ class Listener:
             assert item.offset == len(self.text[item.turn_id].encode()), f"hole or overlap: {item}"
             assert item.turn_id not in self.ends, f"words after the end: {item}"
             self.text[item.turn_id] += item.text
+            self.traces[item.turn_id].add(item.trace)
             if item.end:
                 self.ends[item.turn_id] = item.end
             return

@@ -13,6 +13,7 @@ from libs.bus.feed import Feed
 from libs.bus.handler import Handler
 from libs.bus.observer import Observer
 from libs.bus.settings import BusSettings
+from libs.bus.tracing import Tracer
 from libs.bus.worker import Worker
 from libs.contracts.events import AnyEvent
 from libs.contracts.keys import Keys
@@ -36,8 +37,8 @@ PATIENT: dict[str, Any] = {"lease_ms": 60_000, "unclaimed_ms": 60_000, "poll_ms"
 class Stage:
     """Use as `async with Stage(redis_url) as stage`. Every worker and feed has a bus of its own, as processes do."""
 
-    def __init__(self, url: str, **settings: Any) -> None:
-        self._settings = {**FAST, **settings}
+    def __init__(self, url: str, tracer: Tracer | None = None, **settings: Any) -> None:
+        self._settings, self._tracer = {**FAST, **settings}, tracer
         self._url = url
         self._stack = contextlib.AsyncExitStack()
         self._workers: list[Worker] = []
@@ -60,7 +61,7 @@ class Stage:
 
     async def new_bus(self, name: str, observer: Observer | None = None, **settings: Any) -> Bus:
         made = BusSettings(redis_url=self._url, **{**self._settings, **settings})
-        return await self._stack.enter_async_context(Bus(made, observer, name=name))
+        return await self._stack.enter_async_context(Bus(made, observer, name, self._tracer))
 
     async def worker(
         self, name: str, handler: Handler, *, slots: int = 4, observer: Observer | None = None, **settings: Any

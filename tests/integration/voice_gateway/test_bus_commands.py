@@ -40,6 +40,7 @@ async def request(
     call_id: str = "call-1",
     turn_id: str = "turn-1",
     author: Author = Author.CONCIERGE,
+    trace: str = "",
 ) -> None:
     await stage.conversations.append(
         CommandRequested(
@@ -48,6 +49,7 @@ async def request(
             property_id="harbour",
             conversation_id=link.conversation_id,
             turn_id=turn_id,
+            trace=trace,
             author=author,
             channel=Channel.VOICE,
             command_id=command_id,
