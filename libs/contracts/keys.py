@@ -39,6 +39,16 @@ STORE_GROUP = "context-store"
 EVENT_GROUPS = (STORE_GROUP,)
 """Groups that must have read an event before it may be trimmed."""
 
+ONE_PER_SHARD = ("turns", "events", "heads", "leases", "calls", "cancels", "dead", "dropped")
+ONE_PER_ID = ("chunks", "log", "conv", "mail", "draft", "context", "open", "subs", "owned", "call", "seen")
+
+
+def key_pattern(name: str, beginning: str = "") -> str:
+    """A glob for every key of this name in every shard; `beginning` of the id that follows, such as `text-`."""
+    if name not in (*ONE_PER_SHARD, *ONE_PER_ID) or (beginning and name not in ONE_PER_ID):
+        raise ValueError(f"there is no key {name!r} {beginning!r}")
+    return f"botel:{{*}}:{name}" + (f":{beginning}*" if name in ONE_PER_ID else "")
+
 
 def shard_of(property_id: str, shards: int) -> int:
     """The shard of a property: CRC-16/XMODEM, as Redis Cluster computes slots."""

@@ -18,7 +18,7 @@ from libs.bus.settings import BusSettings
 from libs.bus.stats import read_stats
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import STORE_GROUP
-from libs.observability.health import Health, routes
+from libs.observability.health import Check, Health, routes
 from libs.observability.http import HttpMetrics
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
@@ -70,7 +70,8 @@ async def run(
             if settings.retire_after_s:
                 beside.append(_retirer(settings, archive, live, clock, metrics.retired).run)
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
-            health = Health(registry, {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping})
+            checks = {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping, "events": _reading(consumer)}
+            health = Health(registry, checks)
             app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
             settle()
             await serve(
@@ -111,6 +112,14 @@ def build(
     app.state.desk = desk
     app.include_router(router)
     return app
+
+
+def _reading(consumer: EventConsumer) -> Check:
+    async def check() -> None:
+        if not consumer.healthy:
+            raise BusUnavailable("the events cannot be read: the log says why")
+
+    return check
 
 
 def _retirer(
