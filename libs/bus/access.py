@@ -98,12 +98,12 @@ VOICE_GATEWAY = Role(
 )
 TEXT_GATEWAY = Role(
     name="text_gateway",
-    scripts=(*_CONVERSE, "call_expect", "call_end"),
+    scripts=(*_CONVERSE, "call_expect", "call_end", "spend"),
     plain=(_READ_CONVERSATION, _HINT, _feed("text")),
 )
 CONTEXT_STORE = Role(
     name="context_store",
-    scripts=("open", "append", "retire", "trim", "reject", "recount"),
+    scripts=("open", "append", "retire", "trim", "reject", "recount", "spend"),
     stream="events",
     plain=(
         _READ_CONVERSATION,

@@ -10,6 +10,7 @@ from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
+from libs.web.rates import RateSettings
 from libs.web.serve import stop_on_signals
 from services.context_store.app import run
 from services.context_store.settings import StoreSettings
@@ -19,7 +20,7 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure(ObservabilitySettings(), service="context_store")
     with stop_on_signals() as stop:
-        await run(StoreSettings(), BusSettings(), ApiKeySettings(), stop)
+        await run(StoreSettings(), BusSettings(), ApiKeySettings(), stop, rate_settings=RateSettings())
 
 
 if __name__ == "__main__":

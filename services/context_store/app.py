@@ -14,12 +14,13 @@ from starlette.routing import Route
 
 from libs.bus.bus import Bus, new_id
 from libs.bus.events import EventConsumer
+from libs.bus.limits import Buckets
 from libs.bus.settings import BusSettings
 from libs.bus.stats import read_stats
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import STORE_GROUP
 from libs.observability.health import Check, Health, routes
-from libs.observability.http import HttpMetrics
+from libs.observability.http import HttpMetrics, RateMetrics
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
@@ -28,6 +29,7 @@ from libs.process import settle
 from libs.web.api_keys import ApiKeys, ApiKeySettings, ConfigurationError, load_api_keys
 from libs.web.application import new_application
 from libs.web.problems import problem_response, request_id_of
+from libs.web.rates import Rates, RateSettings
 from libs.web.serve import serve
 from services.context_store.adapters.bus_live import BusConversations
 from services.context_store.adapters.sql_archive import SqlArchive, open_archive
@@ -48,6 +50,8 @@ async def run(
     stop: asyncio.Event,
     on_bound: Callable[[int], None] | None = None,
     now_ms: Callable[[], int] | None = None,
+    *,
+    rate_settings: RateSettings | None = None,
 ) -> None:
     """Consume and serve until `stop`. `ConfigurationError` for keys or times that cannot be served with.
 
@@ -72,7 +76,8 @@ async def run(
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
             checks = {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping, "events": _reading(consumer)}
             health = Health(registry, checks)
-            app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
+            rates = Rates(Buckets(bus), (rate_settings or RateSettings()).limits(), RateMetrics(registry))
+            app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry, rates)
             settle()
             await serve(
                 app,
@@ -94,6 +99,7 @@ def build(
     watch: LagWatch,
     health: Health,
     registry: CollectorRegistry,
+    rates: Rates | None = None,
 ) -> FastAPI:
     """The application over parts that are there already: tests give it others."""
 
@@ -108,6 +114,7 @@ def build(
         max_body_bytes=settings.max_body_bytes,
         watcher=HttpMetrics(registry),
         operator_routes=[*routes(health), Route("/lag", lag)],
+        rates=rates,
     )
     app.state.desk = desk
     app.include_router(router)

@@ -10,6 +10,7 @@ from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
+from libs.web.rates import RateSettings
 from libs.web.serve import stop_on_signals
 from services.text_gateway.app import run
 from services.text_gateway.settings import TextSettings, VoiceSessionSettings
@@ -26,6 +27,7 @@ async def main() -> None:
             stop,
             room_settings=RoomSettings(),
             session_settings=VoiceSessionSettings(),
+            rate_settings=RateSettings(),
         )
 
 

@@ -14,11 +14,12 @@ from libs.bus.bus import Bus, new_id
 from libs.bus.calls import Calls as BusCalls
 from libs.bus.conversations import Conversations as BusConversations
 from libs.bus.feed import Feed as BusFeed
+from libs.bus.limits import Buckets
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 from libs.observability import names
 from libs.observability.health import Health, routes
-from libs.observability.http import HttpMetrics
+from libs.observability.http import HttpMetrics, RateMetrics
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
@@ -26,6 +27,7 @@ from libs.process import settle
 from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
 from libs.web.application import new_application
+from libs.web.rates import Rates, RateSettings
 from libs.web.serve import serve
 from services.text_gateway.http.api import Desk, router
 from services.text_gateway.http.streams import StreamSlots
@@ -48,6 +50,7 @@ async def run(
     *,
     room_settings: RoomSettings | None = None,
     session_settings: VoiceSessionSettings | None = None,
+    rate_settings: RateSettings | None = None,
 ) -> None:
     """Serve until `stop`; without rooms when they are not configured. Whether LiveKit is up is no part of readiness.
 
@@ -68,7 +71,8 @@ async def run(
 
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
         conversations = BusConversations(bus)
-        app = build(settings, api_keys, conversations, feed, health, registry, stop)
+        rates = Rates(Buckets(bus), (rate_settings or RateSettings()).limits(), RateMetrics(registry))
+        app = build(settings, api_keys, conversations, feed, health, registry, stop, rates)
         add_voice(app, conversations, rooms, BusCalls(bus), registry, session_settings)
         settle()
         await serve(
@@ -91,9 +95,10 @@ def build(
     health: Health,
     registry: CollectorRegistry,
     closing: asyncio.Event,
+    rates: Rates | None = None,
 ) -> FastAPI:
     """The application over parts that are there already: tests give it others."""
-    slots = StreamSlots(settings.max_streams)
+    slots = StreamSlots(settings.max_streams, settings.max_streams_per_key)
     streams = Gauge(names.HTTP_STREAMS, "Event streams open now", registry=registry)
     streams.set_function(lambda: slots.open)
     turns = Turns(
@@ -110,6 +115,7 @@ def build(
         max_body_bytes=settings.max_body_bytes,
         watcher=HttpMetrics(registry),
         operator_routes=routes(health),
+        rates=rates,
     )
     app.state.desk = Desk(conversations, feed, turns, slots, heartbeat_s=settings.heartbeat_s, closing=closing)
     app.include_router(router)

@@ -11,6 +11,7 @@ from libs.contracts.ids import check_external_id, check_id
 from libs.contracts.limits import MAX_EXTERNAL_ID_CHARS, MAX_ID_CHARS
 from libs.web.api_keys import Caller, same_property
 from libs.web.paging import MAX_PAGE, After, CursorText, Limit, read_cursor, write_cursor
+from libs.web.rates import at_rate
 from services.context_store.changes import Changes
 from services.context_store.history import History
 from services.context_store.http.models import (
@@ -49,7 +50,7 @@ TheDesk = Annotated[Desk, Depends(_desk)]
 ConversationId = Annotated[str, Depends(_conversation_id)]
 CustomerId = Annotated[str, Query(alias="customerId", max_length=MAX_EXTERNAL_ID_CHARS)]
 ReservationId = Annotated[str, Query(alias="reservationId", max_length=MAX_EXTERNAL_ID_CHARS)]
-router = APIRouter(prefix="/conversations", tags=["conversations"])
+router = APIRouter(prefix="/conversations", tags=["conversations"], dependencies=[at_rate("reads")])
 
 
 @router.post("")

@@ -38,7 +38,7 @@ class Stage:
     """Use as `async with Stage(redis_url) as stage`. Every worker and feed has a bus of its own, as processes do."""
 
     def __init__(self, url: str | Callable[[str], str], **settings: Any) -> None:
-        """`url`: one for all, or that of a user of Redis by name: brains, gateways and the stage enter as themselves."""
+        """`url`: one for all, or that of a user of Redis by name: brains, gateways and the stage enter as such."""
         self._settings = {**FAST, **settings}
         self._url = url
         self._stack = contextlib.AsyncExitStack()

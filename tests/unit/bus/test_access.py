@@ -32,7 +32,7 @@ NEVER = {
 def test_every_key_of_the_contracts_has_a_pattern_that_fits_it_and_no_other() -> None:
     keys = Keys(7)
     singles = {name: getattr(keys, name) for name in ONE_PER_SHARD}
-    several = {name: getattr(keys, name)(*(["id"] * (2 if name == "seen" else 1))) for name in ONE_PER_ID}
+    several = {name: getattr(keys, name)(*(["id"] * (2 if name in ("seen", "rate") else 1))) for name in ONE_PER_ID}
     attributes = {name for name in dir(keys) if not name.startswith("_")}
     assert attributes - {"prefix"} == {*ONE_PER_SHARD, *ONE_PER_ID}
     for name in attributes - {"prefix"}:
