@@ -26,6 +26,7 @@ _FULL = ("OOM ", "MISCONF ")
 _DENIED = ("NOAUTH", "WRONGPASS", "NOPERM")
 _DENIED_IN_SCRIPT = ("ERR The user executing the script can't ", "ERR ACL failure in script")
 """Of Redis 7.0 and of Valkey: a command inside a script, or its key, is not the caller's to use."""
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE")
 _REMEDY = (
     "the user of REDIS_URL lacks a right that this release needs: write its users file anew (python -m deploy.redis), "
     "then ACL LOAD; ACL LOG tells which command it was"
@@ -45,6 +46,11 @@ def denied(text: str) -> bool:
 def right_refused(text: str) -> bool:
     """Whether Redis knows the user, and does not allow this command or key."""
     return text.startswith(("NOPERM", *_DENIED_IN_SCRIPT))
+
+
+def untrusted(text: str) -> bool:
+    """Whether TLS failed for a certificate: theirs, which we do not trust, or ours, which they ask for."""
+    return any(sign in text for sign in _UNTRUSTED)
 
 
 def typed(error: Exception) -> Exception:
