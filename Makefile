@@ -91,7 +91,7 @@ chaos: $(SETUP) ## Kill brains and the rest under calls and chats, then audit (B
 test-redis: $(SETUP) ## The bus suite on Redis, on Valkey and through Sentinel, and a smoke run on a Cluster
 	$(RUN) -m tests.bus.everywhere
 
-check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus rules
+check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus, Alertmanager
 
 .PHONY: check-style check-types check-imports check-deploy
 check-style: $(SETUP)
@@ -110,6 +110,8 @@ check-deploy: $(SETUP)
 	$(VENV)/bin/hadolint deploy/docker/Dockerfile
 	@if command -v promtool >/dev/null; then cd deploy/prometheus && promtool check config prometheus.yml \
 		&& promtool test rules tests/*.yml; else echo "skipped: promtool is not installed"; fi
+	@if command -v amtool >/dev/null; then amtool check-config deploy/alertmanager/*.yml; \
+		else echo "skipped: amtool is not installed"; fi
 
 bench: $(SETUP) ## Bus, brain and plain HTTP side by side, into out/bench.json
 	$(RUN) -m benchmarks

@@ -9,15 +9,17 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.livekit.config import KEYS_FILE, kept_keys
 from deploy.local import background, doctor, native
-from deploy.local.compose import Compose, compose_env
+from deploy.local.compose import LLM_PORT, Compose, compose_env, kept, without_taken_port
 from deploy.local.env import ensure_api_key, merged_env, read_dotenv
 from deploy.local.redis_server import NoRedis
 from deploy.local.services import LIVEKIT, REDIS, SERVICES
 from deploy.local.stack import MAX_BRAINS, ROOT, StartFailed
 from deploy.local.state import AlreadyRunning, Files, table
+from deploy.local.urls import compose_places, native_places, told
+from libs.observability.probe import ready
 
+READY = "ready   make logs, make ps, make scale N=4, make down"
 Command = Callable[["Context", argparse.Namespace], int]
 
 
@@ -76,18 +78,26 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
         return 0
     reason = context.compose.why_not()
     if not reason and env.get("BOTEL_STACK") != "native":
-        print("starting with Docker Compose")
-        context.files.directory.mkdir(parents=True, exist_ok=True)
-        keys = kept_keys(context.files.directory / KEYS_FILE)
-        return Compose(context.root, compose_env(env, keys)).up(arguments.brains)
+        return _up_in_containers(context, env, arguments.brains)
     print(f"starting natively, in the background ({reason or 'BOTEL_STACK=native'})", flush=True)
     command = [sys.executable, "-m", "deploy.local", "local", "--background", "--brains", str(arguments.brains)]
     command += ["--free-ports"] if arguments.free_ports else []
     state = background.start(context.files, context.root, env, command)
     print(table(state["rows"]))
-    print(f"rooms: {state['rooms']}")
-    print(f"ready {state['text_url']}   make logs, make ps, make scale N=4, make down")
+    print(f"rooms: {state['rooms']}\n")
+    print(told(native_places(state, env)))
+    print(READY)
     return 0
+
+
+def _up_in_containers(context: Context, env: Mapping[str, str], brains: int) -> int:
+    print("starting with Docker Compose; returns when every container is healthy", flush=True)
+    filled = compose_env(env, kept(context.files.directory))
+    filled = without_taken_port(filled, ours=context.compose.runs() and ready(LLM_PORT))
+    done = Compose(context.root, filled).up(brains)
+    if done == 0:
+        print(f"\n{told(compose_places(filled))}\n{READY}")
+    return done
 
 
 def _down(context: Context, _: argparse.Namespace) -> int:

@@ -4,48 +4,89 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.livekit.binary import OFF, VARIABLE
-from deploy.livekit.config import RoomKeys
-from deploy.local.ports import HOST
+from deploy.livekit.config import KEYS_FILE, RoomKeys, kept_keys, write_private
+from deploy.local.ports import HOST, answers
 from deploy.local.state import ports_of
 
 AT_LEAST = (2, 24)
 ANSWER_S = 10
+HEALTHY_S = 300
 DEVELOPMENT_PROPERTY = "harbour"
 LIVEKIT_PORT = 7880
+LLM_PORT = 80
+VOICE, OBSERVABILITY = "voice", "observability"
+KEPT_FILE = "postgres.password"
 
 
-def compose_env(env: Mapping[str, str], rooms: RoomKeys | None = None) -> dict[str, str]:
-    """The environment with the digest of the development key, which is all that a server may know of it.
+class Kept(NamedTuple):
+    """What is made at the first `make up` and kept beside the data: the containers' volumes know it."""
 
-    The brain is a client of the store: it gets the key. `rooms`: keys of the LiveKit server among the containers, which
-    is there unless another is named.
+    rooms: RoomKeys
+    postgres: str
+
+
+def kept(directory: Path) -> Kept:
+    """Keys of the LiveKit server and the password of PostgreSQL, in files that only their owner may read."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / KEPT_FILE
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(24) + "\n")
+    return Kept(kept_keys(directory / KEYS_FILE), path.read_text().strip())
+
+
+def compose_env(env: Mapping[str, str], keys: Kept | None = None) -> dict[str, str]:
+    """What docker-compose.yml is filled in with: the environment, and what `make up` adds to it.
+
+    Of the development key only the digest, which is all that a server may know; the brain is a client of the store and
+    gets the key. Without `keys` it is enough for commands that look at containers or end them, not to make any.
     """
     key = env.get("BOTEL_API_KEY", "")
     store = env.get("BRAIN_STORE_KEYS") or (f"{DEVELOPMENT_PROPERTY}:{key}" if key else "")
     digests = env.get("BOTEL_API_KEYS") or f"{DEVELOPMENT_PROPERTY}:{hashlib.sha256(key.encode()).hexdigest()}"
-    return {**env, "BOTEL_API_KEYS": digests, "BRAIN_STORE_KEYS": store, **_rooms_env(env, rooms)}
+    password = env.get("BOTEL_POSTGRES_PASSWORD") or (keys.postgres if keys else "-")
+    return {
+        **env,
+        "BOTEL_API_KEYS": digests,
+        "BRAIN_STORE_KEYS": store,
+        "BOTEL_POSTGRES_PASSWORD": password,
+        **_rooms_env(env, keys.rooms if keys else None),
+    }
 
 
 def _rooms_env(env: Mapping[str, str], keys: RoomKeys | None) -> dict[str, str]:
-    if env.get("LIVEKIT_URL") or env.get(VARIABLE) == OFF:
-        return {}
-    port = ports_of(env, {"LIVEKIT": LIVEKIT_PORT})["LIVEKIT"]
-    profiles = {"COMPOSE_PROFILES": ",".join(filter(None, [env.get("COMPOSE_PROFILES"), "rooms"]))}
+    """Profiles as the user wishes them, else all: without voice where there are to be no rooms."""
+    theirs, off = bool(env.get("LIVEKIT_URL")), env.get(VARIABLE) == OFF
+    usual = OBSERVABILITY if off and not theirs else f"{VOICE},{OBSERVABILITY}"
+    chosen = {"COMPOSE_PROFILES": env.get("COMPOSE_PROFILES", usual)}
+    if theirs or off:
+        return {**chosen, "BOTEL_LIVEKIT_SERVERS": "0"}
     if keys is None:
-        return profiles
+        return chosen
+    port = ports_of(env, {"LIVEKIT": LIVEKIT_PORT})["LIVEKIT"]
     return {
-        **profiles,
+        **chosen,
         "LIVEKIT_URL": f"ws://livekit:{LIVEKIT_PORT}",
         "LIVEKIT_PUBLIC_URL": env.get("LIVEKIT_PUBLIC_URL") or f"ws://{HOST}:{port}",
         "LIVEKIT_API_KEY": keys.key,
         "LIVEKIT_API_SECRET": keys.secret,
     }
+
+
+def without_taken_port(env: Mapping[str, str], *, ours: bool) -> dict[str, str]:
+    """The environment with BotelLLM's port left out, if nobody has named one and somebody else answers on it.
+
+    `ours`: it is this stack's own gateway that answers.
+    """
+    taken = not env.get("BOTEL_LLM_PORT") and not ours and answers(LLM_PORT)
+    return {**env, "BOTEL_LLM_PORT": "0"} if taken else dict(env)
 
 
 class Compose:
@@ -74,21 +115,27 @@ class Compose:
         return not self.why_not() and bool(self._told("compose", "ps", "--quiet").strip())
 
     def up(self, brains: int) -> int:
-        return self._do("up", "--detach", "--build", "--wait", "--scale", f"brain={brains}")
+        """Returns when every container is healthy, or the first has failed, or after `HEALTHY_S`."""
+        waiting = ("--wait", "--wait-timeout", str(HEALTHY_S))
+        return self._do("up", "--detach", "--build", *waiting, "--scale", f"brain={brains}")
 
     def down(self) -> int:
-        return self._do("down")
+        return self._do_to_all("down")
 
     def ps(self) -> int:
-        return self._do("ps")
+        return self._do_to_all("ps")
 
     def logs(self, service: str, lines: int, *, follow: bool) -> int:
         chosen = [service] if service else []
-        return self._do("logs", "--tail", str(lines), *(["--follow"] if follow else []), *chosen)
+        return self._do_to_all("logs", "--tail", str(lines), *(["--follow"] if follow else []), *chosen)
 
     def scale(self, brains: int) -> int:
         # `up` keeps the rest as it is, and gives those that go their whole grace.
         return self._do("up", "--detach", "--no-recreate", "--wait", "--scale", f"brain={brains}", "brain")
+
+    def _do_to_all(self, *arguments: str) -> int:
+        """To the containers of every profile, whichever `up` was called with."""
+        return self._do("--profile", VOICE, "--profile", OBSERVABILITY, *arguments)
 
     def _do(self, *arguments: str) -> int:
         return subprocess.run(

@@ -55,6 +55,7 @@ def examine(root: Path, env: Mapping[str, str], compose: Compose, *, running: bo
         _rooms(env),
         _docker(compose),
         _program("promtool", "checks of Prometheus rules in make check"),
+        _program("amtool", "checks of Alertmanager's files in make check"),
         *_ports(env, running=running),
         *(_key(name, about, env) for name, about in KEYS.items()),
     ]

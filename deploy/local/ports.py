@@ -11,6 +11,7 @@ _RANGE = (20_000, 32_000)
 """Below the ports that systems give to connections that go out: one of those could take a port chosen here, before
 the server that it was chosen for listens on it."""
 _TRIES = 1_000
+_ANSWER_S = 1.0
 _CHOICE = random.SystemRandom()
 """Not seeded: two runs with one seed would choose the same ports."""
 
@@ -50,3 +51,10 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on this port of loopback: of those that only root may listen on, too."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_ANSWER_S)
+        return sock.connect_ex((HOST, port)) == 0

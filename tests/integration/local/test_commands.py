@@ -12,12 +12,14 @@ import pytest
 from deploy.local import background
 from deploy.local.__main__ import COMMANDS, Context, main
 
+ALL = "--profile voice --profile observability"
 DOCKER = """#!/bin/sh
 case "$*" in
   "compose version --short") echo "$COMPOSE_VERSION";;
   info*) [ -n "$ENGINE" ] && echo 28.0.0;;
   "compose ps --quiet") [ -n "$UP" ] && echo 0123456789ab;;
-  *) echo "$* keys=$BOTEL_API_KEYS" >> "$CALLS";;
+  *) echo "$* keys=$BOTEL_API_KEYS profiles=$COMPOSE_PROFILES postgres=$BOTEL_POSTGRES_PASSWORD" >> "$CALLS"
+     exit "${FAILS:-0}";;
 esac
 """
 
@@ -51,17 +53,42 @@ def test_up_takes_compose_and_gives_it_the_digest_of_the_key_only(with_docker: M
 
     key = (with_docker.root / ".env").read_text().partition("=")[2].strip()
     digest = hashlib.sha256(key.encode()).hexdigest()
+    password = (with_docker.root / "var/postgres.password").read_text().strip()
     assert with_docker.docker() == [
-        f"compose up --detach --build --wait --scale brain=3 keys=harbour:{digest}",
+        "compose up --detach --build --wait --wait-timeout 300 --scale brain=3 "
+        f"keys=harbour:{digest} profiles=voice,observability postgres={password}",
     ]
+
+
+def test_up_ends_with_where_everything_is(with_docker: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    with_docker.environ |= {"BOTEL_LLM_PORT": "8088", "BOTEL_GRAFANA_PORT": "3001"}
+
+    assert with_docker.run("up") == 0
+
+    told = capsys.readouterr().out
+    for url in ("http://127.0.0.1:8080", "http://127.0.0.1:8088", "http://127.0.0.1:8081", "http://127.0.0.1:3001"):
+        assert f"{url} " in told or f"{url}\n" in told
+    assert "http://127.0.0.1:9090" in told
+    assert "http://127.0.0.1:9093" in told
+    assert "ws://127.0.0.1:7880" in told
+    assert (with_docker.root / "var/postgres.password").read_text().strip() not in told
+
+
+def test_up_that_fails_says_of_no_place_that_it_is_there(
+    with_docker: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_docker.environ |= {"FAILS": "1", "BOTEL_LLM_PORT": "0"}
+
+    assert with_docker.run("up") == 1
+    assert "http://" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("command", "arguments", "call"),
     [
-        ("down", {}, "compose down"),
-        ("ps", {}, "compose ps"),
-        ("logs", {"service": "brain", "follow": True}, "compose logs --tail 10 --follow brain"),
+        ("down", {}, f"compose {ALL} down"),
+        ("ps", {}, f"compose {ALL} ps"),
+        ("logs", {"service": "brain", "follow": True}, f"compose {ALL} logs --tail 10 --follow brain"),
         ("scale", {"brains": 4}, "compose up --detach --no-recreate --wait --scale brain=4 brain"),
     ],
 )
