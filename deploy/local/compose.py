@@ -9,12 +9,15 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from deploy.livekit.binary import OFF, VARIABLE
 from deploy.livekit.config import KEYS_FILE, RoomKeys, kept_keys, write_private
 from deploy.local.ports import HOST, answers
 from deploy.local.state import ports_of
+from deploy.redis.passwords import NAMES, PASSWORDS_FILE, Passwords, kept_passwords, url_of
+from libs.bus.access import OPERATOR, users_file
 
 AT_LEAST = (2, 24)
 ANSWER_S = 10
@@ -22,6 +25,7 @@ HEALTHY_S = 300
 DEVELOPMENT_PROPERTY = "harbour"
 LIVEKIT_PORT = 7880
 LLM_PORT = 80
+REDIS_PLACE = "redis:6379"
 VOICE, OBSERVABILITY = "voice", "observability"
 KEPT_FILE = "postgres.password"
 
@@ -31,15 +35,16 @@ class Kept(NamedTuple):
 
     rooms: RoomKeys
     postgres: str
+    redis: Passwords = MappingProxyType({})
 
 
 def kept(directory: Path) -> Kept:
-    """Keys of the LiveKit server and the password of PostgreSQL, in files that only their owner may read."""
+    """Keys of the LiveKit server, passwords of PostgreSQL and of Redis's users: files that only their owner reads."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / KEPT_FILE
     if not path.exists():
         write_private(path, secrets.token_urlsafe(24) + "\n")
-    return Kept(kept_keys(directory / KEYS_FILE), path.read_text().strip())
+    return Kept(kept_keys(directory / KEYS_FILE), path.read_text().strip(), kept_passwords(directory / PASSWORDS_FILE))
 
 
 def compose_env(env: Mapping[str, str], keys: Kept | None = None) -> dict[str, str]:
@@ -57,8 +62,18 @@ def compose_env(env: Mapping[str, str], keys: Kept | None = None) -> dict[str, s
         "BOTEL_API_KEYS": digests,
         "BRAIN_STORE_KEYS": store,
         "BOTEL_POSTGRES_PASSWORD": password,
+        **redis_env(env.get("REDIS_URL", ""), keys.redis if keys else {}),
         **_rooms_env(env, keys.rooms if keys else None),
     }
+
+
+def redis_env(yours: str, passwords: Passwords) -> dict[str, str]:
+    """The users file of the container, and each service's way in; `yours`: the URL of another Redis, for all."""
+    names = {name: f"BOTEL_REDIS_URL_{name.upper()}" for name in NAMES if name != OPERATOR.name}
+    if not passwords:
+        return {"BOTEL_REDIS_USERS": "-", **dict.fromkeys(names.values(), yours or "-")}
+    urls = {variable: yours or url_of(name, passwords, REDIS_PLACE) for name, variable in names.items()}
+    return {"BOTEL_REDIS_USERS": users_file(passwords), **urls}
 
 
 def _rooms_env(env: Mapping[str, str], keys: RoomKeys | None) -> dict[str, str]:

@@ -36,10 +36,10 @@ def http_ready(port: int, path: str) -> Probe:
     return probe
 
 
-def redis_ready(port: int) -> Probe:
-    """Ready when PING is answered, which is after the data is loaded."""
+def redis_ready(port: int, login: str) -> Probe:
+    """Ready when PING is answered to this `user password`, which is after the data is loaded."""
 
     async def probe() -> bool:
-        return await asyncio.to_thread(functools.partial(ping, HOST, port, timeout_s=TIMEOUT_S))
+        return await asyncio.to_thread(functools.partial(ping, HOST, port, login=login, timeout_s=TIMEOUT_S))
 
     return probe

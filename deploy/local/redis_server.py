@@ -77,8 +77,13 @@ def _version(path: str) -> tuple[int, ...]:
     return tuple(map(int, match.groups())) if match else ()
 
 
-def redis_command(binary: RedisBinary, *, port: int, directory: Path, durable: bool) -> list[str]:
-    """The command of a server on loopback. `durable`: append-only file, one fsync per second; else nothing is kept."""
+def redis_command(
+    binary: RedisBinary, *, port: int, directory: Path, durable: bool, users: Path | None = None
+) -> list[str]:
+    """The command of a server on loopback. `durable`: append-only file, one fsync per second; else nothing is kept.
+
+    `users`: the file of those who may enter; without it everybody may do everything.
+    """
     keep = ["--appendonly", "yes", "--appendfsync", "everysec"] if durable else ["--appendonly", "no"]
     return [
         binary.path,
@@ -90,19 +95,28 @@ def redis_command(binary: RedisBinary, *, port: int, directory: Path, durable: b
         *("--maxmemory-policy", "noeviction"),
         *("--daemonize", "no"),
         *("--logfile", ""),
+        *(("--aclfile", str(users)) if users else ()),
     ]
 
 
-def ping(host: str, port: int, *, timeout_s: float = 1.0) -> bool:
-    """Whether a server answers here and has loaded its data (one that is loading answers -LOADING)."""
-    return ask(host, port, b"PING\r\n", timeout_s=timeout_s).startswith((b"+PONG", b"-NOAUTH"))
+def ping(host: str, port: int, *, login: str = "", timeout_s: float = 1.0) -> bool:
+    """Whether a server answers here and has loaded its data (one that is loading answers -LOADING).
+
+    `login`: `user password` where there are users; who has none is told NOAUTH, also while data is loaded.
+    """
+    request = f"AUTH {login}\r\nPING\r\n" if login else "PING\r\n"
+    told = ask(host, port, request.encode(), lines=2 if login else 1, timeout_s=timeout_s)
+    return told.endswith(b"+PONG\r\n") or (not login and told.startswith(b"-NOAUTH"))
 
 
-def ask(host: str, port: int, request: bytes, *, timeout_s: float = 1.0) -> bytes:
-    """The beginning of the answer to an inline command; b'' when nobody answers."""
+def ask(host: str, port: int, request: bytes, *, lines: int = 1, timeout_s: float = 1.0) -> bytes:
+    """The beginning of the answer to inline commands, at least so many lines of it; b'' when nobody answers."""
+    told = b""
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as sock:
             sock.sendall(request)
-            return sock.recv(4096)
+            while told.count(b"\r\n") < lines and (more := sock.recv(4096)):
+                told += more
     except OSError:
         return b""
+    return told

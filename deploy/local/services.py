@@ -29,6 +29,8 @@ class Service:
     port: int = 0
     """The port when the user names none."""
     env: Mapping[str, str] = field(default_factory=dict)
+    redis_user: str = ""
+    """As whom it enters Redis, of libs.bus.access; '' for what does not use it."""
     ready_path: str = "/readyz"
     stage: int = 1
     """A stage is started when every process of the one before is ready."""
@@ -46,6 +48,7 @@ def _module(name: str) -> tuple[str, ...]:
 SERVICES: tuple[Service, ...] = (
     Service(
         name="context_store",
+        redis_user="context_store",
         argv=_module("context_store"),
         port_name="STORE",
         port=8081,
@@ -53,6 +56,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         name=BRAIN,
+        redis_user="brain",
         argv=_module("brain"),
         env={
             "BOTEL_HEALTH_PORT": "{port}",
@@ -64,6 +68,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         name="voice_gateway",
+        redis_user="voice_gateway",
         argv=_module("voice_gateway"),
         port_name="VOICE",
         port=8082,
@@ -74,6 +79,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         name="text_gateway",
+        redis_user="text_gateway",
         argv=_module("text_gateway"),
         port_name="TEXT",
         port=8080,

@@ -24,6 +24,8 @@ from deploy.local.probes import http_ready, redis_ready
 from deploy.local.process import Sink, Spec, State, Supervised
 from deploy.local.redis_server import RedisBinary, redis_command
 from deploy.local.services import BRAIN, EVERY_PROCESS, REDIS, SERVERS_END, SERVICES, Service
+from deploy.redis.passwords import PASSWORDS_FILE, USERS_FILE, Passwords, kept_passwords, url_of, write_users
+from libs.bus.access import OPERATOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_BRAINS = 64
@@ -56,10 +58,15 @@ class Stack:
         services: Sequence[Service] = SERVICES,
         durable: bool = True,
         sink: Sink | None = None,
+        more_users: Sequence[str] = (),
         on_change: Callable[[], None] = lambda: None,
         start_s: float = 120.0,
     ) -> None:
-        """`redis`: the server to start, or the URL of one that runs. `directory` holds the data and stack.log."""
+        """`redis`: the server to start, or the URL of one that runs. `directory` holds the data and stack.log.
+
+        A server that is started here knows the users of libs.bus.access, and those of `more_users`: lines of its
+        users file, for tests that do to Redis what no service may.
+        """
         self.directory = directory
         self._env = dict(env)
         self._redis = redis
@@ -68,6 +75,8 @@ class Stack:
         self._fixed = dict(ports or {})
         self._durable = durable
         self._sink = sink or self._to_file
+        self._more_users = tuple(more_users)
+        self._passwords: Passwords = {}
         self._on_change = on_change
         self._start_s = start_s
         self._processes: dict[str, Supervised] = {}
@@ -78,7 +87,15 @@ class Stack:
 
     @property
     def redis_url(self) -> str:
-        return self._redis if isinstance(self._redis, str) else f"redis://{HOST}:{self._ports['REDIS']}/0"
+        """For the operator's tools."""
+        return self.redis_url_of(OPERATOR.name)
+
+    def redis_url_of(self, user: str) -> str:
+        """With the user's password; without a user the bare address. A Redis of yours has one URL for all."""
+        if isinstance(self._redis, str):
+            return self._redis
+        address = f"{HOST}:{self._ports['REDIS']}"
+        return url_of(user, self._passwords, address) if user else f"redis://{address}/0"
 
     @property
     def text_url(self) -> str:
@@ -171,9 +188,14 @@ class Stack:
         data = self.directory / "redis"
         data.mkdir(exist_ok=True)
         port = self._ports["REDIS"]
-        argv = redis_command(binary, port=port, directory=data, durable=self._durable)
+        self._passwords = kept_passwords(self.directory / PASSWORDS_FILE)
+        write_users(data / USERS_FILE, self._passwords, more=self._more_users)
+        argv = redis_command(
+            binary, port=port, directory=data, durable=self._durable, users=(data / USERS_FILE).resolve()
+        )
         env = {"PATH": os.defpath}
-        self._run(SERVERS_END, Spec(name=REDIS, argv=argv, env=env, cwd=data, probe=redis_ready(port), port=port))
+        probe = redis_ready(port, f"{OPERATOR.name} {self._passwords[OPERATOR.name][0]}")
+        self._run(SERVERS_END, Spec(name=REDIS, argv=argv, env=env, cwd=data, probe=probe, port=port))
 
     def _start(self, service: Service, index: int) -> Supervised:
         port = self._ports[service.port_name] if service.port_name else free_ports(1)[0]
@@ -185,7 +207,7 @@ class Stack:
         spec = Spec(
             name=name,
             argv=[_filled(part, places) for part in service.argv],
-            env={**self._env, **given, "REDIS_URL": self.redis_url},
+            env={**self._env, **given, "REDIS_URL": self.redis_url_of(service.redis_user)},
             cwd=ROOT,
             probe=http_ready(port, service.ready_path),
             port=port,

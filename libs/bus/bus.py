@@ -86,8 +86,11 @@ class Bus:
             await self.commands.call("recount", [stream], [group, _MOST_COUNTED])
 
     async def ping(self) -> None:
-        """`BusUnavailable` when Redis, or the node of some shard, does not answer."""
+        """`BusUnavailable` when Redis, or the node of some shard, does not answer; `BusDenied` when it answers and has
+        refused us a right a moment ago."""
         await asyncio.gather(*(self.at(keys).send("PING") for keys in self.shards))
+        if error := self.commands.lacks:
+            raise error
 
     async def start(self) -> None:
         await self.commands.start()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +27,9 @@ from libs.bus.servers import Server
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusDenied, BusUnavailable
 
+_LACKING_S = 30.0
+"""How long a refused right is remembered, and told of once."""
+_log = logging.getLogger(__name__)
 _LOOK_S = 0.2
 """How often, while Redis is away, commands that have waited too long are looked for."""
 
@@ -59,6 +64,8 @@ class Commands:
         """Written, in the order of the replies to come."""
         self._scripts_lost = True
         """The scripts are to be written before the queue."""
+        self._refused_at, self._refused_told = -math.inf, -math.inf
+        self._refused: BusDenied | None = None
         self._load_error: Exception | None = None
         """Why Redis did not take a script."""
         self.connects = 0
@@ -74,6 +81,11 @@ class Commands:
     @property
     def connected(self) -> bool:
         return self._link.connected
+
+    @property
+    def lacks(self) -> BusDenied | None:
+        """The right that Redis refused a moment ago: what needs it does not work, though Redis answers."""
+        return self._refused if time.monotonic() - self._refused_at < _LACKING_S else None
 
     async def start(self) -> None:
         """Begin to connect. Does not wait for Redis: a command does, up to its timeout."""
@@ -143,7 +155,7 @@ class Commands:
             return
         elif isinstance(reply, ResponseError):
             if not str(reply).startswith("NOSCRIPT"):
-                future.set_exception(typed(reply))
+                future.set_exception(self._typed(one.name, reply))
             elif self._load_error:
                 future.set_exception(self._load_error)
                 self._scripts_lost = True  # the next call loads them again: rights may be corrected
@@ -152,6 +164,16 @@ class Commands:
         else:
             self._observer.script(one.name, (now - one.since) * 1000)
             future.set_result(reply)
+
+    def _typed(self, name: str, reply: ResponseError) -> Exception:
+        """An operator is told of a right that is missing, whoever handles the error and however often it comes."""
+        error, now = typed(reply), time.monotonic()
+        if isinstance(error, BusDenied) and error.right:
+            self._refused, self._refused_at = error, now
+            if now - self._refused_told > _LACKING_S:
+                self._refused_told = now
+                _log.error("redis refuses a right", extra={"command": name, "reason": error.detail})
+        return error
 
     def _send_again(self, first: _Command) -> None:
         """With everything that was called after it: nothing is done before what was called earlier."""

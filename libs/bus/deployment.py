@@ -66,6 +66,8 @@ def parse_deployment(url: str) -> Deployment:
     scheme, found, rest = url.partition("://")
     if not found:
         raise ValueError("REDIS_URL has no scheme: redis://host:port/0")
+    if any(name.startswith("ssl_") for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)):
+        raise ValueError("REDIS_URL: certificates are set with BOTEL_BUS_TLS_CA, _CERT and _KEY, and always checked")
     if scheme in ("redis", "rediss", "unix"):
         return Deployment(shape=Shape.SINGLE, scheme=scheme, single_url=url)
     plain, _, shape = scheme.partition("+")

@@ -19,7 +19,7 @@ from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
 from libs.bus.reader import Entry, Reader
 from libs.contracts.codec import decode
-from libs.contracts.errors import BotelError, BusUnavailable, MalformedMessage
+from libs.contracts.errors import BotelError, BusDenied, BusUnavailable, MalformedMessage
 from libs.contracts.events import AnyEvent
 from libs.contracts.keys import EVENT_GROUPS, Keys
 
@@ -56,11 +56,16 @@ class EventConsumer:
         self._adopt_after_ms = adopt_after_ms
         self._failed: set[str] = set()
         """Streams whose last batch the sink has not taken."""
+        self._loops = [Loop(partial(self._consume, keys), f"{group} {keys.prefix}") for keys in bus.shards]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no shard's loop fails again and again."""
+        return all(loop.healthy for loop in self._loops)
 
     async def run(self) -> None:
         """Consume until cancelled; connection failures are waited out, a failing sink is tried again."""
-        loops = [Loop(partial(self._consume, keys), f"{self._group} {keys.prefix}") for keys in self._bus.shards]
-        await asyncio.gather(*(loop.run() for loop in loops))
+        await asyncio.gather(*(loop.run() for loop in self._loops))
 
     async def _consume(self, keys: Keys) -> None:
         await self._ensure_group(keys)
@@ -96,6 +101,9 @@ class EventConsumer:
             return False
         try:
             await (self._handle(keys, entries) if entries else self._sink([]))
+        except BusDenied:  # waiting does not help
+            self._failed.add(keys.events)
+            raise
         except (BotelError, OSError) as error:
             # Of the sink's own errors the typed ones say all there is: a database may be away for hours.
             _log.warning("batch comes again", extra={"reason": str(error)})
@@ -134,6 +142,8 @@ class EventConsumer:
         while True:
             try:
                 await self._bus.ensure_group(keys.events, self._group)
+            except BusDenied:
+                raise
             except BusUnavailable as error:
                 _log.warning("group not made yet", extra={"reason": error.detail})
                 await asyncio.sleep(0.2)

@@ -19,7 +19,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 
 from libs.bus.deployment import Address
 from libs.bus.observer import Observer
-from libs.bus.refusals import denied, not_serving
+from libs.bus.refusals import denied, not_serving, untrusted
 from libs.bus.servers import Server
 from libs.contracts.errors import BusDenied, BusUnavailable
 
@@ -94,6 +94,8 @@ class Link:
         except (RedisError, OSError, ValueError, LookupError) as error:
             if denied(str(error)):
                 raise BusDenied(f"REDIS_URL is refused: {error}") from error
+            if untrusted(str(error)):
+                raise BusDenied(f"TLS is refused: {error}; see BOTEL_BUS_TLS_CA, _CERT and _KEY") from error
             raise LinkDown(f"Redis does not answer: {error}") from error
         if _cancel_requests() > asked:  # redis-py can lose a cancellation that comes while it connects
             await connection.disconnect(nowait=True)

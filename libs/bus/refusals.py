@@ -24,6 +24,13 @@ _NOT_SERVING = (
 cut off (min-replicas-to-write); MOVED, ASK, TRYAGAIN while a slot moves; UNBLOCKED of a read that a failover ended."""
 _FULL = ("OOM ", "MISCONF ")
 _DENIED = ("NOAUTH", "WRONGPASS", "NOPERM")
+_DENIED_IN_SCRIPT = ("ERR The user executing the script can't ", "ERR ACL failure in script")
+"""Of Redis 7.0 and of Valkey: a command inside a script, or its key, is not the caller's to use."""
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE")
+_REMEDY = (
+    "the user of REDIS_URL lacks a right that this release needs: write its users file anew (python -m deploy.redis), "
+    "then ACL LOAD; ACL LOG tells which command it was"
+)
 
 
 def not_serving(text: str) -> bool:
@@ -33,7 +40,17 @@ def not_serving(text: str) -> bool:
 
 def denied(text: str) -> bool:
     """Whether Redis knows nobody of this name and password, or allows them too little."""
-    return text.startswith(_DENIED)
+    return text.startswith(_DENIED) or right_refused(text)
+
+
+def right_refused(text: str) -> bool:
+    """Whether Redis knows the user, and does not allow this command or key."""
+    return text.startswith(("NOPERM", *_DENIED_IN_SCRIPT))
+
+
+def untrusted(text: str) -> bool:
+    """Whether TLS failed for a certificate: theirs, which we do not trust, or ours, which they ask for."""
+    return any(sign in text for sign in _UNTRUSTED)
 
 
 def typed(error: Exception) -> Exception:
@@ -41,6 +58,8 @@ def typed(error: Exception) -> Exception:
     text = str(error)
     if text.startswith(_FULL):
         return BusFull(f"Redis refused: {text}")
+    if right_refused(text):
+        return BusDenied(f"Redis refused: {text.strip()}: {_REMEDY}", right=True)
     if denied(text):
         return BusDenied(f"REDIS_URL is refused: {text}")
     return error

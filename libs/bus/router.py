@@ -12,6 +12,7 @@ from typing import Any
 
 from libs.bus.commands import Commands
 from libs.bus.link import Part
+from libs.contracts.errors import BusDenied
 from libs.contracts.keys import Keys
 
 _SLOTS = 16_384
@@ -33,6 +34,11 @@ class ShardedCommands:
     @property
     def connected(self) -> bool:
         return all(one.connected for one in self.shards)
+
+    @property
+    def lacks(self) -> BusDenied | None:
+        """See `Commands.lacks`."""
+        return next((error for one in self.shards if (error := one.lacks)), None)
 
     async def start(self) -> None:
         """See `Commands.start`."""

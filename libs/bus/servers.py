@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -166,10 +167,24 @@ def _of_node(told: Sequence[Any], asked: Address) -> Address:
     return Address(host if host not in ("", "?") else asked.host, int(told[1]))
 
 
+def _tls(url: str, settings: BusSettings) -> dict[str, Any]:
+    """What redis-py is told of certificates. That of the server is checked, and that it is of the host we meant."""
+    if not url.startswith("rediss://"):
+        return {}
+    files = {"ssl_ca_certs": settings.tls_ca, "ssl_certfile": settings.tls_cert, "ssl_keyfile": settings.tls_key}
+    return {
+        **{name: str(path) for name, path in files.items() if path},
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+        "ssl_min_version": ssl.TLSVersion.TLSv1_2,
+    }
+
+
 async def _connect(url: str, settings: BusSettings, name: str) -> AbstractConnection:
     """URL, TLS, AUTH and SELECT are redis-py's work."""
     pool = ConnectionPool.from_url(
         url,
+        **_tls(url, settings),
         protocol=2,
         decode_responses=False,
         socket_connect_timeout=settings.connect_timeout_ms / 1000,

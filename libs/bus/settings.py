@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.bus.deployment import parse_deployment
@@ -18,6 +18,11 @@ class BusSettings(BaseSettings):
 
     redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), validation_alias="REDIS_URL")
     """One server, sentinels or a cluster: see libs.bus.deployment."""
+    tls_ca: FilePath | None = None
+    """For rediss:// with an authority of one's own: its certificates, PEM. The machine's own are trusted as well."""
+    tls_cert: FilePath | None = None
+    """Certificate of this client, PEM, where Redis asks for one (`tls-auth-clients`), with its `tls_key`."""
+    tls_key: FilePath | None = None
     shards: int = Field(default=1, ge=1, le=1024)
     """More than one only for Redis Cluster."""
     command_timeout_ms: int = Field(default=5_000, ge=50)
@@ -53,6 +58,12 @@ class BusSettings(BaseSettings):
     """Turns of one conversation that a worker answers in a row while others wait."""
     log_tail: int = Field(default=400, ge=1)
     """Events of a conversation that a claim reads with it."""
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> BusSettings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("BOTEL_BUS_TLS_CERT and BOTEL_BUS_TLS_KEY go together")
+        return self
 
     @field_validator("redis_url")
     @classmethod

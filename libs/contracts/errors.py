@@ -83,6 +83,11 @@ class BusDenied(BusUnavailable):
     retry = Retry.NEVER
     advice = "Redis refuses the user, the password or their rights: correct REDIS_URL."
 
+    def __init__(self, detail: str = "", *, right: bool = False) -> None:
+        super().__init__(detail)
+        self.right = right
+        """The user is known, and may not do this."""
+
 
 class MalformedMessage(BotelError):
     code = "malformed"

@@ -25,6 +25,7 @@
     botel:{s}:dead             stream, capped: dead letters with their reason: k(ind) turn|entry|event, why, b(ody),
                                c, p(roperty), m (mailbox item), e(poch), a(ttempts), w(orker), tr(ied), of (entry)
     botel:{s}:dropped          set: declared groups of `events` that an operator does not wait for
+    botel:{s}:rate:<caller>:<what> hash with expiry: tokens left and at (their time), of an API key or its like
     botel:{s}:seen:<conv>:<id> string with expiry: number of an event or turn taken, or `x` for an early cancel
 
 `s` is the shard of the property: all keys of a shard share one hash tag, so every script touches one slot.
@@ -38,6 +39,16 @@ TURN_GROUP = "brain"
 STORE_GROUP = "context-store"
 EVENT_GROUPS = (STORE_GROUP,)
 """Groups that must have read an event before it may be trimmed."""
+
+ONE_PER_SHARD = ("turns", "events", "heads", "leases", "calls", "cancels", "dead", "dropped")
+ONE_PER_ID = ("chunks", "log", "conv", "mail", "draft", "context", "open", "subs", "owned", "call", "seen", "rate")
+
+
+def key_pattern(name: str, beginning: str = "") -> str:
+    """A glob for every key of this name in every shard; `beginning` of the id that follows, such as `text-`."""
+    if name not in (*ONE_PER_SHARD, *ONE_PER_ID) or (beginning and name not in ONE_PER_ID):
+        raise ValueError(f"there is no key {name!r} {beginning!r}")
+    return f"botel:{{*}}:{name}" + (f":{beginning}*" if name in ONE_PER_ID else "")
 
 
 def shard_of(property_id: str, shards: int) -> int:
@@ -91,3 +102,6 @@ class Keys:
 
     def seen(self, conversation_id: str, id_: str) -> str:
         return f"{self.prefix}seen:{conversation_id}:{id_}"
+
+    def rate(self, caller: str, what: str) -> str:
+        return f"{self.prefix}rate:{caller}:{what}"

@@ -1,8 +1,8 @@
-"""Requests of an HTTP service as metrics: implements `libs.web.scope.RequestWatcher`."""
+"""Requests of an HTTP service as metrics: implements `RequestWatcher` and `RateWatcher` of libs.web."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from libs.observability import names
 
@@ -25,3 +25,23 @@ class HttpMetrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """See RequestWatcher. A request for no route keeps no method either: both are the client's invention."""
         self._requests.labels(method if route else _UNROUTED, route or _UNROUTED, str(status)).observe(seconds)
+
+
+class RateMetrics:
+    """What was refused by rate, and what could not be counted."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._limited = Counter(
+            names.HTTP_LIMITED, "Requests refused: their key asks too often", ["property", "what"], registry=registry
+        )
+        self._uncounted = Counter(
+            names.HTTP_UNCOUNTED, "Requests let through uncounted: Redis was away", ["what"], registry=registry
+        )
+
+    def limited(self, property_id: str, what: str) -> None:
+        """See RateWatcher."""
+        self._limited.labels(property_id, what).inc()
+
+    def uncounted(self, what: str) -> None:
+        """See RateWatcher."""
+        self._uncounted.labels(what).inc()

@@ -118,6 +118,11 @@ WATCHDOG_CALLS_ENDED = "botel_watchdog_calls_ended_total"
 # The HTTP services. Label route is the template, never the path.
 HTTP_REQUESTS = "botel_http_request_seconds"
 HTTP_STREAMS = "botel_http_open_streams"
+HTTP_LIMITED = "botel_http_rate_limited_total"
+"""Requests refused because their key asks too often. Labels: property (with a key), what: turns, cancels, sessions,
+streams, reads."""
+HTTP_UNCOUNTED = "botel_http_rate_uncounted_total"
+"""Requests let through because Redis could not count them. Label what."""
 
 # Voice sessions (in the text gateway).
 VOICE_SESSIONS = "botel_voice_sessions_total"

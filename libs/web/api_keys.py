@@ -45,12 +45,21 @@ class ApiKeys:
 
     def property_of(self, key: str) -> str | None:
         """The property of a key; None for a key that opens none."""
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest().encode()
+        digest = _digest(key)
         found = None
         for known, property_id in self._digests.items():
             if hmac.compare_digest(known, digest):
                 found = property_id
         return found
+
+
+def key_id(key: str) -> str:
+    """What a key is called where it is counted: the beginning of its digest."""
+    return _digest(key)[:16].decode()
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest().encode()
 
 
 def load_api_keys(settings: ApiKeySettings, host: str) -> ApiKeys:
@@ -88,8 +97,9 @@ def caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials
     """The property of the request's key. The application keeps its `ApiKeys` in `app.state.api_keys`."""
     keys: ApiKeys = request.app.state.api_keys
     property_id = keys.property_of(credentials.credentials) if credentials else None
-    if property_id is None:
+    if property_id is None or credentials is None:
         raise Unauthorized
+    request.state.key_id = key_id(credentials.credentials)
     return property_id
 
 

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from libs.web.api_keys import ApiKeys
 from libs.web.body_limit import BodyLimit
 from libs.web.problems import install_problems
+from libs.web.rates import Rates
 from libs.web.scope import RequestScope, RequestWatcher
 
 
@@ -21,10 +22,12 @@ def new_application(
     max_body_bytes: int,
     watcher: RequestWatcher | None = None,
     operator_routes: Sequence[BaseRoute] = (),
+    rates: Rates | None = None,
 ) -> FastAPI:
     """Request ids, problems, body limit, keys; no documentation pages, which would load scripts from elsewhere.
 
-    `operator_routes` (health, metrics, lag) take no key: put them where only operators reach.
+    `operator_routes` (health, metrics, lag) take no key: put them where only operators reach. Without
+    `rates` no key asks too often.
     """
     app = FastAPI(
         title=title,
@@ -34,5 +37,6 @@ def new_application(
     )
     install_problems(app)
     app.state.api_keys = api_keys
+    app.state.rates = rates
     app.router.routes.extend(operator_routes)
     return app

@@ -26,7 +26,7 @@ class WebError(BotelError):
     """An error with a status of its own. `members` are told with it, beside what every problem has."""
 
     status: ClassVar[int] = 400
-    retry_after_s: ClassVar[int] = 0
+    retry_after_s: int = 0
     """Told as `Retry-After`; 0: not told."""
 
     def __init__(self, detail: str = "", **members: str) -> None:
@@ -76,6 +76,17 @@ class TooManyStreams(WebError):
     retry_after_s = 2
     retry = Retry.LATER
     advice = "This server has as many open event streams as it takes: try again in a moment."
+
+
+class TooManyRequests(WebError):
+    code = "too-many-requests"
+    status = 429
+    retry = Retry.LATER
+    advice = "This key asks too often: wait as long as `Retry-After` says."
+
+    def __init__(self, what: str, wait_s: int) -> None:
+        super().__init__(f"Too many {what} with this key: the next is taken in {wait_s} s.", what=what)
+        self.retry_after_s = wait_s
 
 
 def status_of(error: BotelError) -> int:

@@ -55,12 +55,14 @@ async def serve(
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     grace_s: int = 10,
     stall_s: float = 30.0,
+    request_s: float = 30.0,
     on_bound: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until `stop` is set, then finish the requests at hand within `grace_s`.
 
     `beside` runs as long as it serves, and must: when one of it ends or fails, serving ends too, with its error.
-    Who does not read what it is sent for `stall_s` is cut off. `on_bound` is told the port (0: any free one) once it
+    Who does not read what it is sent for `stall_s`, or does not send its request whole within `request_s`, is cut off.
+    `on_bound` is told the port (0: any free one) once it
     listens. Raises `OSError` when the port is taken.
     """
     config = uvicorn.Config(
@@ -71,7 +73,7 @@ async def serve(
         access_log=False,
         lifespan="off",
         ws="none",
-        http=impatient(stall_s),
+        http=impatient(stall_s, request_s),
         timeout_graceful_shutdown=grace_s,
         server_header=False,
     )

@@ -14,6 +14,7 @@ from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
+from libs.web.rates import RateSettings
 from libs.web.serve import stop_on_signals
 from services.context_store.app import run
 from services.context_store.cli import main as command
@@ -27,7 +28,9 @@ async def main() -> None:
     traced = tracing(TracingSettings(), service="context_store", show_words=watch.show_words)
     with stop_on_signals() as stop:
         async with traced as tracer:
-            await run(StoreSettings(), BusSettings(), ApiKeySettings(), stop, tracer=tracer)
+            await run(
+                StoreSettings(), BusSettings(), ApiKeySettings(), stop, rate_settings=RateSettings(), tracer=tracer
+            )
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ from starlette.routing import Route
 
 from libs.bus.bus import Bus, new_id
 from libs.bus.events import EventConsumer
+from libs.bus.limits import Buckets
 from libs.bus.settings import BusSettings
 from libs.bus.stats import read_stats
 from libs.bus.tracing import Tracer
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.keys import STORE_GROUP
-from libs.observability.health import Health, routes
-from libs.observability.http import HttpMetrics
+from libs.observability.health import Check, Health, routes
+from libs.observability.http import HttpMetrics, RateMetrics
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
@@ -29,6 +30,7 @@ from libs.process import settle
 from libs.web.api_keys import ApiKeys, ApiKeySettings, ConfigurationError, load_api_keys
 from libs.web.application import new_application
 from libs.web.problems import problem_response, request_id_of
+from libs.web.rates import Rates, RateSettings
 from libs.web.serve import serve
 from services.context_store.adapters.bus_live import BusConversations
 from services.context_store.adapters.sql_archive import SqlArchive, open_archive
@@ -49,6 +51,8 @@ async def run(
     stop: asyncio.Event,
     on_bound: Callable[[int], None] | None = None,
     now_ms: Callable[[], int] | None = None,
+    *,
+    rate_settings: RateSettings | None = None,
     tracer: Tracer | None = None,
 ) -> None:
     """Consume and serve until `stop`. `ConfigurationError` for keys or times that cannot be served with.
@@ -72,8 +76,10 @@ async def run(
             if settings.retire_after_s:
                 beside.append(_retirer(settings, archive, live, clock, metrics.retired).run)
             consumer = EventConsumer(bus, STORE_GROUP, settings.consumer, sink)
-            health = Health(registry, {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping})
-            app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry)
+            checks = {"archive": archive.ping, "ingest": sink.check, "redis": bus.ping, "events": _reading(consumer)}
+            health = Health(registry, checks)
+            rates = Rates(Buckets(bus), (rate_settings or RateSettings()).limits(), RateMetrics(registry))
+            app = build(settings, api_keys, Desk(archive, history, changes), watch, health, registry, rates)
             settle()
             await serve(
                 app,
@@ -95,6 +101,7 @@ def build(
     watch: LagWatch,
     health: Health,
     registry: CollectorRegistry,
+    rates: Rates | None = None,
 ) -> FastAPI:
     """The application over parts that are there already: tests give it others."""
 
@@ -109,10 +116,19 @@ def build(
         max_body_bytes=settings.max_body_bytes,
         watcher=HttpMetrics(registry),
         operator_routes=[*routes(health), Route("/lag", lag)],
+        rates=rates,
     )
     app.state.desk = desk
     app.include_router(router)
     return app
+
+
+def _reading(consumer: EventConsumer) -> Check:
+    async def check() -> None:
+        if not consumer.healthy:
+            raise BusUnavailable("the events cannot be read: the log says why")
+
+    return check
 
 
 def _retirer(

@@ -11,6 +11,7 @@ from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
 from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
+from libs.web.rates import RateSettings
 from libs.web.serve import stop_on_signals
 from services.text_gateway.app import run
 from services.text_gateway.settings import TextSettings, VoiceSessionSettings
@@ -30,6 +31,7 @@ async def main() -> None:
                 stop,
                 room_settings=RoomSettings(),
                 session_settings=VoiceSessionSettings(),
+                rate_settings=RateSettings(),
                 tracer=tracer,
             )
 

@@ -14,12 +14,13 @@ from libs.bus.bus import Bus, new_id
 from libs.bus.calls import Calls as BusCalls
 from libs.bus.conversations import Conversations as BusConversations
 from libs.bus.feed import Feed as BusFeed
+from libs.bus.limits import Buckets
 from libs.bus.settings import BusSettings
 from libs.bus.tracing import Tracer
 from libs.contracts.errors import BusUnavailable
 from libs.observability import names
 from libs.observability.health import Health, routes
-from libs.observability.http import HttpMetrics
+from libs.observability.http import HttpMetrics, RateMetrics
 from libs.observability.loop_lag import LoopLag
 from libs.observability.metrics import BusMetrics, process_registry
 from libs.observability.release import RELEASE
@@ -27,6 +28,7 @@ from libs.process import settle
 from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeys, ApiKeySettings, load_api_keys
 from libs.web.application import new_application
+from libs.web.rates import Rates, RateSettings
 from libs.web.serve import serve
 from services.text_gateway.http.api import Desk, router
 from services.text_gateway.http.streams import StreamSlots
@@ -49,6 +51,7 @@ async def run(
     *,
     room_settings: RoomSettings | None = None,
     session_settings: VoiceSessionSettings | None = None,
+    rate_settings: RateSettings | None = None,
     tracer: Tracer | None = None,
 ) -> None:
     """Serve until `stop`; without rooms when they are not configured. Whether LiveKit is up is no part of readiness.
@@ -70,7 +73,8 @@ async def run(
 
         health = Health(registry, {"redis": bus.ping, "feed": feeding})
         conversations = BusConversations(bus)
-        app = build(settings, api_keys, conversations, feed, health, registry, stop, tracer)
+        rates = Rates(Buckets(bus), (rate_settings or RateSettings()).limits(), RateMetrics(registry))
+        app = build(settings, api_keys, conversations, feed, health, registry, stop, rates, tracer)
         add_voice(app, conversations, rooms, BusCalls(bus), registry, session_settings, tracer)
         settle()
         await serve(
@@ -93,10 +97,11 @@ def build(
     health: Health,
     registry: CollectorRegistry,
     closing: asyncio.Event,
+    rates: Rates | None = None,
     tracer: Tracer | None = None,
 ) -> FastAPI:
     """The application over parts that are there already: tests give it others."""
-    slots = StreamSlots(settings.max_streams)
+    slots = StreamSlots(settings.max_streams, settings.max_streams_per_key)
     streams = Gauge(names.HTTP_STREAMS, "Event streams open now", registry=registry)
     streams.set_function(lambda: slots.open)
     turns = Turns(
@@ -114,6 +119,7 @@ def build(
         max_body_bytes=settings.max_body_bytes,
         watcher=HttpMetrics(registry),
         operator_routes=routes(health),
+        rates=rates,
     )
     app.state.desk = Desk(conversations, feed, turns, slots, heartbeat_s=settings.heartbeat_s, closing=closing)
     app.include_router(router)

@@ -22,6 +22,8 @@ class TextSettings(BaseSettings):
     heartbeat_s: float = Field(default=15.0, gt=0)
     max_streams: int = Field(default=2_000, ge=1)
     """Event streams open at once."""
+    max_streams_per_key: int = Field(default=1_500, ge=1)
+    """So that one hotel's pages cannot keep out another's."""
     stall_s: float = Field(default=30.0, gt=0)
     """A client that reads nothing of what it is sent for so long is cut off; it resumes where it was."""
     grace_s: int = Field(default=20, ge=0)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from deploy.local.env import API_KEY, new_api_key, without_settings
 from deploy.local.redis_server import find_redis
 from deploy.local.services import BRAIN, SERVICES, Service
 from deploy.local.stack import Stack
+from deploy.redis.passwords import new_password
 from tests.chaos import hotel
 from tests.chaos.aim import Aim
 from tests.chaos.auditor import CALM
@@ -33,10 +34,12 @@ from tests.chaos.phases import Crowd, process_faults, redis_faults
 from tests.chaos.plan import Plan
 from tests.chaos.transcript import Transcript
 from tests.chaos.wire import Wire
+from tests.servers.users import HARNESS
 
 MARKER = "BOTEL_CHAOS_RUN"
 _MOST_GUESTS = 2_000
 _FINISH_S = 180.0
+_REFUSED = ("NOPERM", "refuses a right", "ACL failure", "The user executing the script")
 Say = Callable[[str], None]
 
 
@@ -47,6 +50,8 @@ class Outcome(NamedTuple):
     redis_from: float
     """Seconds after which the faults were those of Redis."""
     seconds: float
+    refused: Sequence[str] = ()
+    """Lines of log that tell of a right in Redis that a service lacks."""
 
 
 def services(*, fenced: bool) -> list[Service]:
@@ -75,20 +80,29 @@ async def run(plan: Plan, directory: Path, say: Say, *, fenced: bool = True) -> 
         "BRAIN_OFFLINE_TOKEN_S": str(plan.token_s),
         "BRAIN_PMS_LATENCY_S": str(plan.pms_s),
     }
-    log = directory / "stack.log"
+    log, refused = directory / "stack.log", list[str]()
 
     def sink(name: str, line: str) -> None:
         roll.hear(name, line)
+        if any(sign in line for sign in _REFUSED):
+            refused.append(f"{name} | {line}")
         with log.open("a") as out:
             out.write(f"{name} | {line}\n")
 
+    password = new_password()
     stack = Stack(
-        directory, env=env, redis=find_redis(env), brains=plan.brains, services=services(fenced=fenced), sink=sink
+        directory,
+        env=env,
+        redis=find_redis(env),
+        brains=plan.brains,
+        services=services(fenced=fenced),
+        sink=sink,
+        more_users=[f"user {HARNESS} on >{password} ~* &* +@all"],
     )
-    async with stack, _session() as session, _redis(stack.redis_url) as redis:
+    async with stack, _session() as session, _redis(stack.redis_url_of(""), password) as redis:
         outcome = await _play(plan, stack, session, redis, key, roll, file, names, say)
     outcome.evidence.orphans = orphans(f"{MARKER}={marker}")
-    return outcome
+    return outcome._replace(refused=refused)
 
 
 async def _play(
@@ -155,8 +169,8 @@ async def _session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @contextlib.asynccontextmanager
-async def _redis(url: str) -> AsyncIterator[Redis]:
-    """The harness's own connection: it waits for a Redis that comes back."""
+async def _redis(url: str, password: str) -> AsyncIterator[Redis]:
+    """The harness's own connection, with rights that no service has: it waits for a Redis that comes back."""
     retry = Retry(ConstantBackoff(0.1), 100)
-    async with Redis.from_url(url, socket_timeout=5, retry=retry) as redis:
+    async with Redis.from_url(url, username=HARNESS, password=password, socket_timeout=5, retry=retry) as redis:
         yield redis

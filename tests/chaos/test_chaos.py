@@ -18,6 +18,7 @@ async def test_every_promise_holds_under_faults(tmp_path: Path) -> None:
     verdict = audit(outcome.evidence)
     told = figures(SHORT, outcome)
     assert not any(verdict.values()), "\n".join(lines(told, verdict))
+    assert outcome.refused == [], "every service has the rights in Redis that it needs, whatever happens"
     assert told["turns"] >= SHORT.turns
     assert told["kills"] >= 1
     assert told["bookings"] >= 2

@@ -136,11 +136,13 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 @contextmanager
-def running_redis(*, durable: bool = False, binary: RedisBinary | None = None) -> Iterator[RedisServer]:
+def running_redis(
+    *, durable: bool = False, binary: RedisBinary | None = None, options: Sequence[str] = ()
+) -> Iterator[RedisServer]:
     """A server of one's own, for a test that stops it or needs its data kept over a restart."""
     leash = Leash()
     with tempfile.TemporaryDirectory(prefix="botel-redis-") as directory:
-        server = RedisServer(binary or chosen_binary(), Path(directory), leash, durable=durable)
+        server = RedisServer(binary or chosen_binary(), Path(directory), leash, durable=durable, options=options)
         try:
             server.start()
             yield server

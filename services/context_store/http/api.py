@@ -12,6 +12,7 @@ from libs.contracts.limits import MAX_EXTERNAL_ID_CHARS, MAX_ID_CHARS
 from libs.contracts.trace import valid_traceparent
 from libs.web.api_keys import Caller, same_property
 from libs.web.paging import MAX_PAGE, After, CursorText, Limit, read_cursor, write_cursor
+from libs.web.rates import at_rate
 from services.context_store.changes import Changes
 from services.context_store.history import History
 from services.context_store.http.models import (
@@ -57,7 +58,7 @@ Trace = Annotated[str, Depends(_trace)]
 ConversationId = Annotated[str, Depends(_conversation_id)]
 CustomerId = Annotated[str, Query(alias="customerId", max_length=MAX_EXTERNAL_ID_CHARS)]
 ReservationId = Annotated[str, Query(alias="reservationId", max_length=MAX_EXTERNAL_ID_CHARS)]
-router = APIRouter(prefix="/conversations", tags=["conversations"])
+router = APIRouter(prefix="/conversations", tags=["conversations"], dependencies=[at_rate("reads")])
 
 
 def _check_ids(customer_id: str, reservation_id: str) -> None:

@@ -15,6 +15,7 @@ from libs.contracts.trace import valid_traceparent
 from libs.web.api_keys import Caller
 from libs.web.event_stream import EventStream, kept_alive, resume_point
 from libs.web.problems import request_id_of
+from libs.web.rates import at_rate
 from services.text_gateway.domain.outcome import failure_of
 from services.text_gateway.http.models import CancelResponse, ChatRequest, ChatResponse
 from services.text_gateway.http.streams import StreamSlots, event_frames, turn_frames
@@ -64,8 +65,8 @@ IdempotencyKey = Annotated[str, Header(max_length=255)]
 router = APIRouter(prefix="/llm", tags=["text"])
 
 
-@router.post("/conversations/", response_model=ChatResponse)
-@router.post("/conversations", response_model=ChatResponse, include_in_schema=False)
+@router.post("/conversations/", response_model=ChatResponse, dependencies=[at_rate("turns")])
+@router.post("/conversations", response_model=ChatResponse, include_in_schema=False, dependencies=[at_rate("turns")])
 async def send_message(
     body: ChatRequest,
     property_id: Caller,
@@ -87,9 +88,9 @@ async def send_message(
     neither was broken off: send the same request again, or follow the conversation's events from after the id of
     `turn`. Both begin the answer at offset 0 again; skip the bytes that you have.
 
-    Problems to come back with: 429 `busy`, 503 `overloaded`, `bus-unavailable` and `too-many-streams` after
-    `Retry-After` seconds with the same key; 504 `reply-timeout` with the same key; 503 `reply-expired` and 502
-    `reply-failed` with a new one, for that turn is over.
+    Problems to come back with: 429 `busy` and `too-many-requests`, 503 `overloaded`, `bus-unavailable` and
+    `too-many-streams` after `Retry-After` seconds with the same key; 504 `reply-timeout` with the same key; 503
+    `reply-expired` and 502 `reply-failed` with a new one, for that turn is over.
 
     A `traceparent` (W3C Trace Context) makes the turn part of the client's trace; one that is none is left out.
     """
@@ -97,17 +98,17 @@ async def send_message(
     ask = msgspec.structs.replace(body.ask(property_id, idempotency_key), trace=trace)
     if "text/event-stream" not in accept:
         return await _answer(desk, await desk.turns.begin(ask), request)
-    desk.slots.take()
+    release = desk.slots.take(request.state.key_id)
     try:
         turn = await desk.turns.begin(ask)
     except BaseException:
-        desk.slots.give_back()
+        release()
         raise
     frames = turn_frames(desk.turns, turn, request_id_of(request))
-    return EventStream(kept_alive(frames, every_s=desk.heartbeat_s, closing=desk.never), desk.slots.give_back)
+    return EventStream(kept_alive(frames, every_s=desk.heartbeat_s, closing=desk.never), release)
 
 
-@router.get("/conversations/{conversation_id}/events")
+@router.get("/conversations/{conversation_id}/events", dependencies=[at_rate("streams")])
 async def follow_events(
     conversation_id: ConversationId,
     property_id: Caller,
@@ -135,23 +136,23 @@ async def follow_events(
     if last_event_id and after:
         raise InvalidRequest("send either Last-Event-ID or after")
     point = resume_point(last_event_id or after)
-    desk.slots.take()
+    release = desk.slots.take(request.state.key_id)
     try:
         following = await desk.feed.follow(property_id, conversation_id, after=point)
     except BaseException:
-        desk.slots.give_back()
+        release()
         raise
     frames = event_frames(following, point, request_id_of(request))
 
     def close() -> None:
         following.close()
-        desk.slots.give_back()
+        release()
 
     return EventStream(kept_alive(frames, every_s=desk.heartbeat_s, closing=desk.closing), close)
 
 
-@router.post("/conversations/{conversation_id}/turns/{turn_id}/cancel")
-@router.delete("/conversations/{conversation_id}/turns/{turn_id}")
+@router.post("/conversations/{conversation_id}/turns/{turn_id}/cancel", dependencies=[at_rate("cancels")])
+@router.delete("/conversations/{conversation_id}/turns/{turn_id}", dependencies=[at_rate("cancels")])
 async def cancel_turn(
     conversation_id: ConversationId, turn_id: TurnId, property_id: Caller, desk: TheDesk
 ) -> CancelResponse:

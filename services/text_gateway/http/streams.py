@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -21,20 +23,29 @@ _encode = msgspec.json.Encoder().encode
 
 
 class StreamSlots:
-    """How many event streams this process has open, at most."""
+    """How many event streams this process has open, at most: in all, and with one key."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.open = 0
+    def __init__(self, limit: int, limit_of_key: int) -> None:
+        self._limit, self._limit_of_key = limit, limit_of_key
+        self._by_key = Counter[str]()
 
-    def take(self) -> None:
-        """`TooManyStreams` when there is none left."""
+    @property
+    def open(self) -> int:
+        return self._by_key.total()
+
+    def take(self, key_id: str) -> Callable[[], None]:
+        """What gives it back, to be called once. `TooManyStreams` when there is none left."""
         if self.open >= self._limit:
             raise TooManyStreams
-        self.open += 1
+        if self._by_key[key_id] >= self._limit_of_key:
+            raise TooManyStreams("This key has as many open event streams as one may have: close some, or try again.")
+        self._by_key[key_id] += 1
+        return partial(self._give_back, key_id)
 
-    def give_back(self) -> None:
-        self.open -= 1
+    def _give_back(self, key_id: str) -> None:
+        self._by_key[key_id] -= 1
+        if not self._by_key[key_id]:
+            del self._by_key[key_id]
 
 
 async def turn_frames(turns: Turns, turn: Turn, request_id: str) -> AsyncGenerator[bytes, None]:

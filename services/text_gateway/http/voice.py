@@ -12,6 +12,7 @@ from libs.contracts.errors import BusUnavailable, TooLarge
 from libs.contracts.trace import valid_traceparent
 from libs.web.api_keys import Caller
 from libs.web.errors import UnsupportedMedia
+from libs.web.rates import at_rate
 from services.text_gateway.errors import RoomsUnavailable, WebhookDeferred
 from services.text_gateway.http.models import SessionRequest, SessionResponse, WebhookResponse
 from services.text_gateway.room_reports import RoomReports
@@ -37,7 +38,7 @@ TheVoiceDesk = Annotated[VoiceDesk, Depends(_desk)]
 voice_router = APIRouter(prefix="/llm/voice", tags=["voice"])
 
 
-@voice_router.post("/sessions", status_code=201)
+@voice_router.post("/sessions", status_code=201, dependencies=[at_rate("sessions")])
 async def open_voice_session(
     body: SessionRequest, property_id: Caller, desk: TheVoiceDesk, request: Request, response: Response
 ) -> SessionResponse:
@@ -51,8 +52,8 @@ async def open_voice_session(
     connection: after a lost connection, or from another device, ask again and enter.
 
     Problems to come back with after `Retry-After` seconds: 503 `rooms-unavailable` (LiveKit does not answer),
-    `rooms-refused` and `voice-not-configured` (for an operator), `bus-unavailable`. With the first three no
-    conversation was opened, and one that was there is as it was.
+    `rooms-refused` and `voice-not-configured` (for an operator), `bus-unavailable`; 429 `too-many-requests`. But for
+    `bus-unavailable` no conversation was opened, and one that was there is as it was.
     """
     trace = valid_traceparent(request.headers.get("traceparent", ""))
     session = await desk.sessions.open(msgspec.structs.replace(body.wish(property_id), trace=trace))

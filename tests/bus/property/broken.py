@@ -98,6 +98,10 @@ BROKEN = {
         "reserve_call_counts_twice", "reserve_call_not_put_off", "reserve_call_lists_the_gone",
         "reserve_call_left_is_lost",
     ),
+    "rates": (
+        "spend_never_refuses", "spend_takes_nothing", "spend_over_the_burst", "spend_never_fills",
+        "spend_clock_steps_back", "spend_for_ever", "spend_waits_too_short",
+    ),
     "end": (
         "commit_no_trim", "beat_does_nothing", "bury_with_pending", "bury_alive",
     ),

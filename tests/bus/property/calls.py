@@ -208,6 +208,9 @@ class Calls:
     def trim(self, *groups: str) -> list[Any]:
         return self._list("trim", [self.keys.events, self.keys.dropped], list(groups))
 
+    def spend(self, caller: str, what: str, burst: int, each_ms: float) -> list[Any]:
+        return self._list("spend", [self.keys.rate(caller, what)], [burst, repr(each_ms)])
+
     def _list(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
         reply: list[Any] = self._call(name, keys, args)
         return reply

@@ -34,6 +34,7 @@ INVARIANTS = {
     "holder": "one holder of a call at an epoch; nobody takes or ends what another holds, and who lost it is told",
     "call-epochs": "a call's epochs rise with every holder, past what its ticket knows",
     "watch": "a call that nobody holds is reserved for one watchdog at a time, and one that is held for none",
+    "rates": "a bucket gives no more than it holds and time has brought, no less, and tells how long to wait",
     "end": "in the end every turn is committed, nothing waits or is pending, and the dead are buried",
 }
 """By the name that a violation bears."""

@@ -247,6 +247,18 @@ class CallModel:
         self.token, self.dispatches, self.counted = "", 0, ""
 
 
+@dataclass
+class BucketModel:
+    caller: str
+    burst: int
+    left: float
+    """Tokens at least; what real time brought meanwhile comes on top."""
+    at: float = 0
+
+    def left_at(self, now: float, each_ms: float) -> float:
+        return min(self.burst, self.left + max(0.0, now - self.at) / each_ms)
+
+
 def _lasts(until: float, now: float) -> bool:
     """What ends later than its whole length from now was given by a clock that has stepped back."""
     return now < until <= now + LONG_MS
@@ -266,6 +278,7 @@ class Model:
     epochs: dict[str, tuple[int, tuple[str, str] | None]] = field(default_factory=dict)
     """By conversation: epoch and run as Redis had them after the last step."""
     call: CallModel = field(default_factory=CallModel)
+    buckets: list[BucketModel] = field(default_factory=lambda: [BucketModel("a", 3, 3), BucketModel("b", 1, 1)])
     past_letters: list[LetterModel] = field(default_factory=list)
     """Replayed or discarded."""
 

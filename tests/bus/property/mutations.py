@@ -207,6 +207,15 @@ MUTATIONS = (
              "redis.call('ZADD', KEYS[1], text(now + ARGV[3]), ARGV[1])", ""),
     Mutation("reserve_call_left_is_lost", "call_reserve", "tonumber(s[4]) == 0 and 1", "false and 1"),
     Mutation("reserve_call_lists_the_gone", "call_reserve", "redis.call('ZREM', KEYS[1], ARGV[1])\n", ""),
+    # spend
+    Mutation("spend_never_refuses", "spend", "if left < 1 then", "if false then"),
+    Mutation("spend_takes_nothing", "spend", "left = left - 1", "left = left"),
+    Mutation("spend_over_the_burst", "spend", "math.min(burst, left + math.max(0, now - at) / each)",
+             "left + math.max(0, now - at) / each"),
+    Mutation("spend_never_fills", "spend", " + math.max(0, now - at) / each)", ")"),
+    Mutation("spend_clock_steps_back", "spend", "math.max(0, now - at)", "(now - at)"),
+    Mutation("spend_for_ever", "spend", "redis.call('PEXPIRE', KEYS[1], math.ceil(burst * each) + 1000)", ""),
+    Mutation("spend_waits_too_short", "spend", "(1 - left) * each", "(1 - left) * 1000"),
     # recount
     Mutation("recount_forgets_unread", "recount", "stream['entries-added'] - unread", "stream['entries-added']"),
     Mutation("recount_leaves_it", "recount", "if counted ~= right then", "if false then"),

@@ -29,6 +29,7 @@ REPRESENTATIVE = (
     "claim_epoch_is_the_clock",
     "renew_call_any_epoch",
     "reserve_call_twice",
+    "spend_clock_steps_back",
 )
 
 

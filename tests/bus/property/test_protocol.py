@@ -31,6 +31,7 @@ COVERED = (
     "call forget refused", "call overdue", "call reserved",
     "look at a held call", "look at a gone call", "agent sent", "agent not sent",
     "call left", "a call that was left is looked after", "a call that was lost is looked after",
+    "token taken", "token refused",
     "retire retired", "retire busy", "retire behind", "retire none",
 )  # fmt: skip
 """What the trials must have met, or they prove nothing about it."""

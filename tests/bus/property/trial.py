@@ -17,6 +17,7 @@ from tests.bus.property import damage_operations as damage
 from tests.bus.property import gateway_operations as gateway
 from tests.bus.property import lease_operations as lease
 from tests.bus.property import letter_operations as letters
+from tests.bus.property import rate_operations as rates
 from tests.bus.property import store_operations as store
 from tests.bus.property.calls import Calls
 from tests.bus.property.invariants import CHECKS
@@ -74,8 +75,9 @@ CALL_WEIGHTS: dict[Callable[[World], None], int] = {
     phones.reservation_runs_out: 15,
     phones.redis_loses_the_call: 6,
     phones.an_end_expires: 40,
+    rates.spend: 60,
 }
-"""Calls and conversations share nothing but the clock: these come on top, and do not change what the others do."""
+"""Calls, callers and conversations share nothing but the clock: these come on top, and do not change the others."""
 CALL_CHANCE = 0.3
 
 

@@ -20,6 +20,7 @@ from libs.contracts.keys import Keys
 from tests.bus.support.conversation import PROPERTY, message, opened
 from tests.bus.support.listening import Listener
 from tests.bus.support.waiting import eventually
+from tests.servers.users import HARNESS
 
 FAST: dict[str, Any] = {
     "command_timeout_ms": 4_000,
@@ -37,7 +38,8 @@ PATIENT: dict[str, Any] = {"lease_ms": 60_000, "unclaimed_ms": 60_000, "poll_ms"
 class Stage:
     """Use as `async with Stage(redis_url) as stage`. Every worker and feed has a bus of its own, as processes do."""
 
-    def __init__(self, url: str, tracer: Tracer | None = None, **settings: Any) -> None:
+    def __init__(self, url: str | Callable[[str], str], tracer: Tracer | None = None, /, **settings: Any) -> None:
+        """`url`: one for all, or that of a user of Redis by name: brains, gateways and the stage enter as such."""
         self._settings, self._tracer = {**FAST, **settings}, tracer
         self._url = url
         self._stack = contextlib.AsyncExitStack()
@@ -48,8 +50,8 @@ class Stage:
         self.conversations: Conversations
 
     async def __aenter__(self) -> Stage:
-        self.bus = await self.new_bus("stage")
-        self.conversations = Conversations(self.bus)
+        self.bus = await self.new_bus("stage", user=HARNESS)
+        self.conversations = Conversations(await self.new_bus("door", user="text_gateway"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -59,15 +61,19 @@ class Stage:
             await kill(worker)
         await self._stack.aclose()
 
-    async def new_bus(self, name: str, observer: Observer | None = None, **settings: Any) -> Bus:
-        made = BusSettings(redis_url=self._url, **{**self._settings, **settings})
+    async def new_bus(
+        self, name: str, observer: Observer | None = None, *, user: str = "text_gateway", **settings: Any
+    ) -> Bus:
+        made = BusSettings(
+            redis_url=self._url if isinstance(self._url, str) else self._url(user), **{**self._settings, **settings}
+        )
         return await self._stack.enter_async_context(Bus(made, observer, name, self._tracer))
 
     async def worker(
         self, name: str, handler: Handler, *, slots: int = 4, observer: Observer | None = None, **settings: Any
     ) -> Worker:
         """A brain that has begun to read and holds its lease."""
-        worker = Worker(await self.new_bus(name, observer, **settings), name, handler, slots=slots)
+        worker = Worker(await self.new_bus(name, observer, user="brain", **settings), name, handler, slots=slots)
         self._workers.append(worker)
         await worker.start()
         await eventually(lambda: worker.healthy)

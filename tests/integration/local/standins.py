@@ -19,7 +19,9 @@ def standins(*, brain: str = "plain", text: str = "plain", grace_s: float = 10.0
 
     def service(name: str, mode: str, port_name: str = "", stage: int = 1, **env: str) -> Service:
         argv = (sys.executable, "-I", "-S", SCRIPT, "{port}", mode)
-        return Service(name=name, argv=argv, port_name=port_name, env=env, stage=stage, grace_s=grace_s)
+        return Service(
+            name=name, argv=argv, port_name=port_name, redis_user=name, env=env, stage=stage, grace_s=grace_s
+        )
 
     return (
         service("context_store", "plain", "STORE"),

@@ -1,7 +1,9 @@
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from deploy.local.leash import group_lives
 from deploy.local.ports import is_free
@@ -17,6 +21,7 @@ from deploy.local.process import State
 from deploy.local.redis_server import find_redis
 from deploy.local.services import GATEWAYS_END, Service
 from deploy.local.stack import Stack, StartFailed
+from deploy.redis.passwords import NAMES, PASSWORDS_FILE, USERS_FILE, kept_passwords
 from tests.integration.local.standins import standins
 
 WAIT_S = 20.0
@@ -74,7 +79,7 @@ async def test_all_that_is_in_the_table_runs_and_nothing_is_left_of_it(tmp_path:
     assert {row.state for row in rows} == {State.READY}
     env = answer["env"]
     assert isinstance(env, dict)
-    assert env["REDIS_URL"] == stack.redis_url
+    assert env["REDIS_URL"] == stack.redis_url_of("text_gateway")
     assert env["COLOUR"] == "blue"
     assert not any(group_lives(row.pid) for row in rows)
     assert all(is_free(row.port) for row in rows)
@@ -222,6 +227,37 @@ async def test_long_and_odd_output_does_not_stop_the_pump(tmp_path: Path) -> Non
     lines = [line for _, line in watched.lines]
     assert sum(line.count("x") for line in lines if set(line) == {"x"}) == 300_000
     assert "after \ufffd" in lines
+
+
+async def test_every_process_enters_redis_as_itself_and_nobody_without_a_password(tmp_path: Path) -> None:
+    async with running(tmp_path) as watched:
+        stack = watched.stack
+        brain = await told(f"http://127.0.0.1:{stack.process('brain-1').spec.port}")
+        users = {name: Redis.from_url(stack.redis_url_of(name), protocol=2) for name in NAMES}
+        entered = {name: client.ping() for name, client in users.items()}
+        with pytest.raises(AuthenticationError):
+            Redis.from_url(stack.redis_url_of("")).ping()
+        with pytest.raises(NoPermissionError):
+            users["operator"].flushall()
+
+    assert entered == dict.fromkeys(NAMES, True)
+    assert brain["env"]["REDIS_URL"] == stack.redis_url_of("brain")  # type: ignore[index]
+    assert len({stack.redis_url_of(name) for name in NAMES}) == len(NAMES)
+    kept, file = tmp_path / PASSWORDS_FILE, tmp_path / "redis" / USERS_FILE
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (kept, file)} == {0o600}
+    assert not any(password in file.read_text() for words in kept_passwords(kept).values() for password in words)
+    assert not any(password in line for words in kept_passwords(kept).values() for password in words
+                   for _, line in watched.lines)  # fmt: skip
+
+
+async def test_passwords_outlive_the_stack_and_redis_s_data(tmp_path: Path) -> None:
+    urls = []
+    for _ in range(2):
+        async with running(tmp_path, standins()[:1]) as watched:
+            urls.append(watched.stack.redis_url.split("@")[0])
+        shutil.rmtree(tmp_path / "redis")
+
+    assert urls[0] == urls[1]
 
 
 async def test_a_running_redis_is_used_as_it_is(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from libs.bus.settings import BusSettings
 from libs.bus.worker import Worker
 from libs.rooms import RoomSettings
 from libs.web.api_keys import ApiKeySettings
+from libs.web.rates import RateSettings
 from services.text_gateway.app import run
 from services.text_gateway.settings import TextSettings, VoiceSessionSettings
 
@@ -48,6 +49,7 @@ async def running_gateway(
     *,
     room_settings: RoomSettings | None = None,
     session_settings: VoiceSessionSettings | None = None,
+    rate_settings: RateSettings | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Started on a free port; stopped in good order at the end. `bus`: other settings of the bus than the usual."""
@@ -61,6 +63,7 @@ async def running_gateway(
         bound.set_result,
         room_settings=room_settings,
         session_settings=session_settings,
+        rate_settings=rate_settings,
     )
     service = asyncio.create_task(serving)
     await asyncio.wait({service, bound}, return_when=asyncio.FIRST_COMPLETED)

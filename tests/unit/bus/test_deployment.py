@@ -25,11 +25,11 @@ def test_sentinels_name_a_service_and_a_database() -> None:
 
 
 def test_the_password_is_of_the_data_servers_and_sentinels_may_have_their_own() -> None:
-    parsed = parse_deployment("rediss+sentinel://u:p%40ss@h1/hotel?sentinel_password=s%2Fecret&ssl_cert_reqs=none")
+    parsed = parse_deployment("rediss+sentinel://u:p%40ss@h1/hotel?sentinel_password=s%2Fecret&socket_keepalive=yes")
     address = Address("h1", 26_379)
     assert parsed.nodes == (address,)
-    assert parsed.server_url(address) == "rediss://u:p%40ss@h1:26379/0?ssl_cert_reqs=none"
-    assert parsed.sentinel_url(address) == "rediss://:s%2Fecret@h1:26379/0?ssl_cert_reqs=none"
+    assert parsed.server_url(address) == "rediss://u:p%40ss@h1:26379/0?socket_keepalive=yes"
+    assert parsed.sentinel_url(address) == "rediss://:s%2Fecret@h1:26379/0?socket_keepalive=yes"
 
 
 def test_a_cluster_is_some_of_its_nodes() -> None:

@@ -12,7 +12,7 @@ from libs.bus.scripts import expand, load_scripts
 SCRIPTS = {
     "accept", "append", "beat", "bury", "cancel", "claim", "commit", "emit",
     "follow", "journal", "open", "reap", "recount", "reject", "replay", "retire", "trim",
-    "call_end", "call_expect", "call_renew", "call_reserve", "call_take",
+    "call_end", "call_expect", "call_renew", "call_reserve", "call_take", "spend",
 }  # fmt: skip
 
 

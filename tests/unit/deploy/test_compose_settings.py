@@ -69,7 +69,8 @@ def test_a_variable_has_a_default_or_is_one_that_make_up_sets() -> None:
     assert all(":?" in uses[name] for name in required), "said, not found out"
     assert {name for name, how in uses.items() if {":-", ":?"} <= how} == set()
     made = compose_env({"BOTEL_API_KEY": "dev-key"}, Kept(RoomKeys("k", "s"), "password"))
-    assert required == {"BOTEL_API_KEYS", "BOTEL_POSTGRES_PASSWORD"}
+    redis = {"BOTEL_REDIS_USERS", *(f"BOTEL_REDIS_URL_{name.upper()}" for name in OURS)}
+    assert required == {"BOTEL_API_KEYS", "BOTEL_POSTGRES_PASSWORD", *redis}
     assert all(made[name] for name in required)
     assert re.search(r"\$[A-Z]", TEXT) is None, "every variable in braces: the others are not seen here"
 

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,7 @@ from deploy.local.address import choose_address
 from deploy.local.lag import age, lag_table
 from deploy.local.state import StackState
 from deploy.local.tail import describe
+from deploy.redis.passwords import PASSWORDS_FILE, kept_passwords
 from libs.bus.reader import Entry
 from libs.bus.stats import GroupStats, ShardStats
 from libs.contracts.codec import encode
@@ -146,12 +148,14 @@ def test_ages(ms: int, text: str) -> None:
     assert age(ms) == text
 
 
-def test_the_tools_look_at_the_redis_that_runs_here() -> None:
+def test_the_tools_look_at_the_redis_that_runs_here_as_its_operator(tmp_path: Path) -> None:
     row = {"name": "redis", "state": "ready", "pid": 1, "port": 7001, "deaths": 0}
     told = {"redis": "", "rooms": "", "prometheus": "", "text_url": "", "error": ""}
     state: StackState = {"pid": 1, "ready": True, "rows": [row], **told}  # type: ignore[typeddict-item]
 
-    assert choose_address({}, state) == "redis://127.0.0.1:7001/0"
-    assert choose_address({"REDIS_URL": "redis://mine"}, state) == "redis://mine"
-    assert choose_address({}, None) == "redis://127.0.0.1:6390/0"
-    assert choose_address({"BOTEL_REDIS_PORT": "6400"}, None) == "redis://127.0.0.1:6400/0"
+    assert choose_address({}, state, tmp_path) == "redis://127.0.0.1:7001/0"
+    (password,) = kept_passwords(tmp_path / PASSWORDS_FILE)["operator"]
+    assert choose_address({}, state, tmp_path) == f"redis://operator:{password}@127.0.0.1:7001/0"
+    assert choose_address({"REDIS_URL": "redis://mine"}, state, tmp_path) == "redis://mine"
+    assert choose_address({}, None, tmp_path) == f"redis://operator:{password}@127.0.0.1:6390/0"
+    assert choose_address({"BOTEL_REDIS_PORT": "6400"}, None, tmp_path).endswith("@127.0.0.1:6400/0")

@@ -1,0 +1,1 @@
+"""Users and passwords of the Redis that this project starts, or of yours."""
