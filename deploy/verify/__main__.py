@@ -174,7 +174,8 @@ def main() -> int:
         except VerificationFailed as error:
             verified = False
             journal.fails(str(error))
-        log = options.log.with_suffix(".commands")
+        # Beside the record it could be committed, and it has paths and keys of this run.
+        log = work.with_suffix(".commands")
         if not verified:
             shutil.copy(work / "commands.log", log)
         shutil.rmtree(work, ignore_errors=True)
