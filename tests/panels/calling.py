@@ -86,6 +86,12 @@ async def room_call(stack: Stack) -> None:
         kill_job(stack, call.way.room)
         await call.until_said(BACK_AGAIN)
         await call.guest.speech(killed)
+        # The line's figures are asked for every few seconds: the call goes on for some.
+        for _ in range(_SAYINGS):
+            await call.ask(PARKING)
+            if "garage" in call.concierge():
+                return
+        raise AssertionError(f"{PARKING!r} is not understood")
 
 
 def _is(*kinds: str) -> Callable[[Event], bool]:
