@@ -37,7 +37,7 @@ PATIENT: dict[str, Any] = {"lease_ms": 60_000, "unclaimed_ms": 60_000, "poll_ms"
 class Stage:
     """Use as `async with Stage(redis_url) as stage`. Every worker and feed has a bus of its own, as processes do."""
 
-    def __init__(self, url: str, tracer: Tracer | None = None, **settings: Any) -> None:
+    def __init__(self, url: str, tracer: Tracer | None = None, /, **settings: Any) -> None:
         self._settings, self._tracer = {**FAST, **settings}, tracer
         self._url = url
         self._stack = contextlib.AsyncExitStack()

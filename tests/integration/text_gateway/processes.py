@@ -39,7 +39,7 @@ class GatewayProcess:
         await self.process.wait()
 
 
-async def start_gateway(redis_url: str, log: Path = Path(os.devnull), **env: str) -> GatewayProcess:
+async def start_gateway(redis_url: str, log: Path = Path(os.devnull), /, **env: str) -> GatewayProcess:
     """Not ready yet. `log` takes its standard error."""
     port = free_port()
     given = {
@@ -62,7 +62,7 @@ async def start_gateway(redis_url: str, log: Path = Path(os.devnull), **env: str
 
 @contextlib.asynccontextmanager
 async def running_gateways(
-    count: int, redis_url: str, log: Path = Path(os.devnull), **env: str
+    count: int, redis_url: str, log: Path = Path(os.devnull), /, **env: str
 ) -> AsyncIterator[list[GatewayProcess]]:
     """So many gateways, ready; killed at the end."""
     gateways = [await start_gateway(redis_url, log, **env) for _ in range(count)]
