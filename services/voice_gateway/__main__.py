@@ -12,6 +12,7 @@ from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
 from libs.rooms import RoomSettings
+from services.voice_gateway import livekit_spans
 from services.voice_gateway.app import run
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings
 
@@ -20,6 +21,7 @@ async def main() -> None:
     """Run until a signal."""
     watch = ObservabilitySettings()
     configure(watch, service="voice_gateway")
+    livekit_spans.switch_off()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

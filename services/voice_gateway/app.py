@@ -27,7 +27,6 @@ from libs.observability.release import RELEASE
 from libs.observability.settings import ObservabilitySettings
 from libs.process import settle
 from libs.rooms import RoomSettings
-from services.voice_gateway import livekit_spans
 from services.voice_gateway.bus_exchange import BusExchange
 from services.voice_gateway.door import Door
 from services.voice_gateway.health import health_routes
@@ -55,7 +54,6 @@ async def run(
 ) -> None:
     """Take calls until `stop`. `VoiceUnavailable` for a provider that cannot work, `OSError` for a port taken."""
     _check_loopback(gateway.host)
-    livekit_spans.switch_off()
     registry = process_registry("voice_gateway", RELEASE)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())

@@ -139,7 +139,8 @@ async def _take(
     caller = _caller(ticket, guest)
     exchange = BusExchange(Conversations(bus), feed, now_ms=_now_ms, new_id=new_id, tracer=tracer)
     link = await exchange.connect(caller)
-    ticket = msgspec.structs.replace(ticket, conversation_id=link.conversation_id, guest=guest.identity)
+    known = {"conversation_id": link.conversation_id, "guest": guest.identity, "trace": link.trace}
+    ticket = msgspec.structs.replace(ticket, **known)
     stack.push_async_callback(link.close)
     lease = await stack.enter_async_context(calls.hold(ticket, feed.gateway_id))
     speech = prepared.speech.speech(ticket.property_id)

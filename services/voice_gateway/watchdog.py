@@ -179,6 +179,7 @@ class Watchdog:
             conversation_id=ticket.conversation_id,
             author=Author.SYSTEM,
             channel=Channel.VOICE,
+            trace=ticket.trace,
             call_id=ticket.call_id,
             reason=GATEWAY_LOST,
             duration_ms=call.answered_ms,

@@ -211,6 +211,22 @@ async def test_the_context_is_changed_through_the_bus_once_per_key(
     assert [event["fields"] for event in recorded] == [change["fields"], {"vip": ""}]
 
 
+async def test_a_change_bears_the_client_s_trace(
+    client: httpx.AsyncClient, archive: SqlArchive, hot: HotConversations
+) -> None:
+    events = call_and_chat(Talk())
+    await store(archive, *events)
+    hot.hold(*events)
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    for room, sent in (("412", trace), ("413", "nonsense")):
+        change = {"fields": {"room": room}}
+        await client.patch("/conversations/conv-1/context", json=change, headers={"traceparent": sent})
+
+    recorded = (await client.get("/conversations/conv-1/events", params={"after": 6})).json()["events"]
+    assert [event.get("trace", "") for event in recorded] == [trace, ""]
+
+
 async def test_the_context_outlives_redis(client: httpx.AsyncClient, archive: SqlArchive) -> None:
     talk = Talk()
     await store(archive, talk.opened(reservation_id="R-1"), talk.noted(room="1", vip="yes"), talk.noted(vip=""))

@@ -39,7 +39,7 @@ class GatewayProcess:
         await self.process.wait()
 
 
-async def start_gateway(redis_url: str, log: Path = Path(os.devnull), **env: str) -> GatewayProcess:
+async def start_gateway(redis_url: str, log: Path = Path(os.devnull), /, **env: str) -> GatewayProcess:
     """Not ready yet. `log` takes its standard error."""
     port = free_port()
     given = {

@@ -52,7 +52,7 @@ class VoiceProcess:
 
 @contextlib.asynccontextmanager
 async def running_voice(
-    count: int, redis_url: str, log: Path = Path(os.devnull), **env: str
+    count: int, redis_url: str, log: Path = Path(os.devnull), /, **env: str
 ) -> AsyncIterator[list[VoiceProcess]]:
     """So many gateways with keyless speech, ready; killed at the end. `log` takes their standard error."""
     async with aiohttp.ClientSession() as http:
