@@ -61,9 +61,8 @@ async def serve(
     """Serve until `stop` is set, then finish the requests at hand within `grace_s`.
 
     `beside` runs as long as it serves, and must: when one of it ends or fails, serving ends too, with its error.
-    Who does not read what it is sent for `stall_s`, or does not send its request whole within `request_s`, is cut off.
-    `on_bound` is told the port (0: any free one) once it
-    listens. Raises `OSError` when the port is taken.
+    Who does not read for `stall_s`, or send a request whole within `request_s`, is cut off. `on_bound` is told the port
+    (0: any free one) once it listens. Raises `OSError` when the port is taken.
     """
     config = uvicorn.Config(
         app,

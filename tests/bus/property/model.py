@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.bus.property.bucket_model import BucketModel
+
 PROPERTY = "harbour"
 GATEWAYS = ("g1", "g2")
 MAILBOX = 4
@@ -245,18 +247,6 @@ class CallModel:
     def over(self) -> None:
         self.until, self.expected, self.left, self.ended, self.listed = NEVER, False, False, True, False
         self.token, self.dispatches, self.counted = "", 0, ""
-
-
-@dataclass
-class BucketModel:
-    caller: str
-    burst: int
-    left: float
-    """Tokens at least; what real time brought meanwhile comes on top."""
-    at: float = 0
-
-    def left_at(self, now: float, each_ms: float) -> float:
-        return min(self.burst, self.left + max(0.0, now - self.at) / each_ms)
 
 
 def _lasts(until: float, now: float) -> bool:

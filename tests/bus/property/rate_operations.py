@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.bus.property.model import LONG_MS, BucketModel, need
+from tests.bus.property.bucket_model import BucketModel
+from tests.bus.property.model import LONG_MS, need
 from tests.bus.property.world import World
 
 EACH_MS = LONG_MS / 2
