@@ -45,9 +45,11 @@ _STATS = {
     "zcount": "leases",
     "xlen": "dead turns events",
     "xrange": "turns events",
-    "hget": "conv",
+    "hget": "conv call",
+    "zrange": "calls",
     "llen": "mail",
     "xinfo|groups": "turns events",
+    "xinfo|stream": "turns events dead",
     "xpending": "turns events",
 }
 
@@ -114,9 +116,14 @@ CONTEXT_STORE = Role(
             "xreadgroup": "events",
             "xautoclaim": "events",
             "xack": "events",
-            "exists": "subs",
+            # What retires and erases.
+            "exists": "subs conv",
+            "get": "open",
+            "del": "open context",
+            "hdel": "heads",
         },
     ),
+    keyless=("info",),
 )
 OPERATOR = Role(
     name="operator",
