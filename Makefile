@@ -62,7 +62,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms mutants chaos test-redis check bench bench-voice bench-silence fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms verify-images mutants chaos test-redis check bench bench-voice bench-silence fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -81,6 +81,9 @@ test-long: $(SETUP) ## What make test leaves out: further ways to kill, the demo
 
 test-rooms: $(SETUP) ## Calls in rooms of a real LiveKit server (make livekit-server)
 	$(RUN) -m pytest --numprocesses $(JOBS) --dist loadfile tests/rooms
+
+verify-images: $(SETUP) ## Build and run the images and the Compose file with podman, as root; its record goes into docs/evidence
+	@$(RUN) -m deploy.verify
 
 mutants: $(SETUP) ## Bugs seeded into the Lua scripts: the property test must catch each
 	$(RUN) -m tests.bus.property.mutants

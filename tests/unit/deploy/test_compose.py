@@ -26,6 +26,13 @@ def default_of(text: str) -> str:
     return re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", text)
 
 
+def livekit_config() -> dict[str, Any]:
+    """Filled in with the defaults."""
+    text = re.sub(r"\$\{\w+:-(\w*)\}", r"\1", STACK["livekit"]["environment"]["LIVEKIT_CONFIG"])
+    config: dict[str, Any] = yaml.safe_load(text)
+    return config
+
+
 def test_it_runs_what_the_native_stack_runs_and_what_shows_it() -> None:
     assert set(STACK) == OURS | FOREIGN
 
@@ -168,11 +175,13 @@ def test_the_store_is_on_postgres_and_nobody_else_has_its_password() -> None:
 
 def test_rooms_are_an_addition_of_the_version_that_is_built_here() -> None:
     livekit = STACK["livekit"]
-    config = yaml.safe_load(livekit["environment"]["LIVEKIT_CONFIG"])
+    config = livekit_config()
 
     assert livekit["image"].endswith(f":v{VERSION}}}")
     assert config["rtc"]["node_ip"] == "127.0.0.1"
-    assert f"127.0.0.1:{config['rtc']['udp_port']}:{config['rtc']['udp_port']}/udp" in livekit["ports"]
+    media = "${BOTEL_LIVEKIT_UDP_PORT:-7882}"
+    assert f"udp_port: {media}," in livekit["environment"]["LIVEKIT_CONFIG"]
+    assert f"127.0.0.1:{media}:{media}/udp" in livekit["ports"], "announced as it is, so the same on both sides"
     assert not any("livekit" in STACK[name].get("depends_on", {}) for name in OURS)
 
 
@@ -180,7 +189,7 @@ def test_gateways_are_told_of_rooms_and_nobody_else() -> None:
     told = {name for name in OURS if "LIVEKIT_API_SECRET" in STACK[name]["environment"]}
 
     assert told == {"voice_gateway", "text_gateway"}
-    config = yaml.safe_load(STACK["livekit"]["environment"]["LIVEKIT_CONFIG"])
+    config = livekit_config()
     assert config["webhook"]["urls"] == ["http://text_gateway:8080/llm/voice/webhook"]
 
 

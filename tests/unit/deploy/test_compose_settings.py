@@ -14,7 +14,8 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from deploy.local.compose import Kept, RoomKeys, compose_env
+from deploy.livekit.config import RoomKeys
+from deploy.local.compose import Kept, compose_env
 from deploy.local.services import SERVICES
 
 TEXT = Path("docker-compose.yml").read_text()

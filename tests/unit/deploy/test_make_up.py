@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.livekit.config import RoomKeys
 from deploy.local import compose
-from deploy.local.compose import Kept, RoomKeys, compose_env, kept, without_taken_port
+from deploy.local.compose import Kept, compose_env, kept, without_taken_port
 from deploy.local.ports import HOST, answers
 from deploy.local.state import RowState, StackState
 from deploy.local.urls import Place, compose_places, native_places, told
