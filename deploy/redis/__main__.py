@@ -1,7 +1,8 @@
-"""`python -m deploy.redis users|url|change`: users of a Redis, for who runs one of their own or changes a password.
+"""`python -m deploy.redis users|url|exports|change`: users of a Redis of yours, and changing passwords.
 
     users PATH                  write the users file there (for `aclfile`), with the passwords in var/redis.keys
     url USER [--at HOST:PORT]   print the REDIS_URL of a user; it contains the password
+    exports                     what docker-compose.yml wants of Redis, for a shell; it contains the passwords
     change USER                 make a new password; the one before stays good until
     change USER --end           only the newest is good: when every process was started with it
 
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.local.compose import redis_env
 from deploy.local.env import merged_env, read_dotenv
 from deploy.local.ports import HOST
 from deploy.redis.passwords import (
@@ -44,6 +47,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             print(f"written: {options.path}; passwords are in {kept}")
         case "url":
             print(url_of(options.user, kept_passwords(kept), options.at))
+        case "exports":
+            for name, value in redis_env(env.get("REDIS_URL", ""), kept_passwords(kept)).items():
+                print(f"export {name}={shlex.quote(value)}")
         case _:
             (end_change if options.end else begin_change)(kept, options.user)
             print(f"{options.user}: {'only the newest password is good' if options.end else 'a further password'}")
@@ -59,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     url = commands.add_parser("url", help="print a user's REDIS_URL")
     url.add_argument("user", choices=NAMES)
     url.add_argument("--at", default=f"{HOST}:6390", help="host:port of Redis")
+    commands.add_parser("exports", help="for Compose without make up")
     change = commands.add_parser("change", help="change a password without an outage")
     change.add_argument("user", choices=NAMES)
     change.add_argument("--end", action="store_true", help="the passwords before the newest are not good any more")

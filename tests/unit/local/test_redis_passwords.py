@@ -69,5 +69,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out.splitlines()[-1] != before
     assert main(["change", "brain", "--end"], env) == 0
     assert len(kept_passwords(tmp_path / PASSWORDS_FILE)["brain"]) == 1
+    capsys.readouterr()
+    assert main(["exports"], env) == 0
+    exported = capsys.readouterr().out
+    assert exported.count("export BOTEL_REDIS_") == 5
+    assert (
+        f"export BOTEL_REDIS_URL_BRAIN=redis://brain:{kept_passwords(tmp_path / PASSWORDS_FILE)['brain'][0]}@redis"
+        in (exported)
+    )
     with pytest.raises(SystemExit):
         main(["url", "nobody"], env)
