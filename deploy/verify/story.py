@@ -97,7 +97,7 @@ class Story:
         asked = 0
 
         def ask(number: int) -> int:
-            body = {"propertyId": PROPERTY, "customerId": f"guest-{number}", "message": "What time is breakfast?"}
+            body = {"propertyId": PROPERTY, "customerId": f"crowd-{number}", "message": "What time is breakfast?"}
             return self._http.post(f"{self.url('TEXT')}/llm/conversations/", json=body).status_code
 
         def each_has_some() -> dict[str, float] | None:
