@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -86,7 +87,7 @@ async def test_connections_are_made_again_after_a_restart(tmp_path: Path) -> Non
             await stage.at_rest("c")
 
 
-async def refused(redis: Secured, **tls: Path) -> str:
+async def refused(redis: Secured, **tls: Any) -> str:
     settings = BusSettings(redis_url=redis.url, command_timeout_ms=PATIENT_MS, **tls)
     async with Bus(settings) as bus:
         with pytest.raises(BusDenied, match="BOTEL_BUS_TLS_CA") as told:
@@ -113,7 +114,7 @@ async def test_a_certificate_of_another_host_is_not_taken(tmp_path: Path) -> Non
 async def test_a_redis_that_asks_for_a_certificate_gets_ours(tmp_path: Path) -> None:
     with secured(tmp_path, clients="yes") as redis:
         client = redis.authority.issue("brain")
-        files = {"tls_ca": redis.authority.cert, "tls_cert": client.cert, "tls_key": client.key}
+        files: Any = {"tls_ca": redis.authority.cert, "tls_cert": client.cert, "tls_key": client.key}
         async with Bus(BusSettings(redis_url=redis.url, **files)) as bus:
             await bus.ping()
         assert "TLS is refused" in await refused(redis, tls_ca=redis.authority.cert)

@@ -50,7 +50,8 @@ class Stage:
 
     async def __aenter__(self) -> Stage:
         self.bus = await self.new_bus("stage", user=HARNESS)
-        self.conversations = Conversations(await self.new_bus("door", user="text_gateway"))
+        one = isinstance(self._url, str)
+        self.conversations = Conversations(self.bus if one else await self.new_bus("door", user="text_gateway"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
