@@ -123,6 +123,26 @@ async def test_the_store_keeps_trims_counts_retires_and_writes_summaries(stage: 
     assert len(await stage.dead_letters()) == 1
 
 
+async def test_the_store_forgets_a_guest_and_the_letters_of_their_turns(stage: Stage, guarded: GuardedRedis) -> None:
+    """It was refused at the dead letters: Redis had forgotten the guest, and the archive kept everything."""
+    store = await stage.new_bus("store", user="context_store")
+    led = Led()
+    brain = await stage.worker("w1", led)
+    await stage.open("c")
+    await stage.accept("c", "t1", gateway_id="text-9")
+    await eventually(lambda: led.began("t1"))
+    await kill(brain)
+    await stage.worker("w2", echo)
+    await eventually(stage.dead_letters)
+    await stage.at_rest("c")
+    await stage.send("DEL", stage.keys.subs("c"))
+    number = (await stage.history("c"))[-1].number
+    nobody = {"customer_id": "", "reservation_id": ""}
+    assert await Retiring(store).forget(PROPERTY, "c", number, **nobody) is Retirement.RETIRED
+    assert not await stage.dead_letters()
+    assert guarded.refusals() == b"*0\r\n"
+
+
 async def test_an_operator_looks_replays_discards_and_drops(
     stage: Stage, guarded: GuardedRedis, capsys: pytest.CaptureFixture[str]
 ) -> None:
