@@ -88,7 +88,8 @@ class _ByHttpTools(_Patience, AutoHTTPProtocol):  # type: ignore[misc, valid-typ
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self.head_bytes += len(data) if self.in_head else 0
-        if (self.in_head and self.head_bytes > MAX_HEAD_BYTES) or len(self.headers) > MAX_HEADERS:
+        # None until the first request begins, which empty lines before it do not.
+        if (self.in_head and self.head_bytes > MAX_HEAD_BYTES) or len(self.headers or ()) > MAX_HEADERS:
             self._refuse()
 
     def on_message_begin(self) -> None:
@@ -100,6 +101,10 @@ class _ByHttpTools(_Patience, AutoHTTPProtocol):  # type: ignore[misc, valid-typ
         self.in_head = False
         if len(self.headers) <= MAX_HEADERS:
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if len(self.headers) <= MAX_HEADERS:  # else it would be added to the request before
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self.expected()

@@ -81,11 +81,12 @@ async def test_a_head_within_the_limits_and_a_large_body_pass() -> None:
     "parts",
     [
         [HEAD, headers(MAX_HEADERS + 1), b"\r\n"],
+        [HEAD, headers(MAX_HEADERS + 1) + b"Content-Length: 5\r\n\r\nhello"],
         [HEAD, *[b"X: " + b"x" * 30_000] * 4],
         [b"GET /" + b"y" * 40_000, b"y" * 40_000],
         [HEAD, *[headers(20, 2_000)] * 4],
     ],
-    ids=["too many headers", "a header without end", "an address without end", "large headers"],
+    ids=["too many headers", "and a body", "a header without end", "an address without end", "large headers"],
 )
 async def test_a_head_past_the_limits_is_refused_before_anything_runs(parts: list[bytes], parser: str) -> None:
     if parser == "h11" and parts[1].count(b"\r\n") > MAX_HEADERS:
@@ -115,3 +116,20 @@ async def test_two_requests_on_one_connection_each_have_their_time_and_their_hea
     async with serving() as port:
         told = await answer(port, first, HEAD + headers(60) + b"\r\n")
     assert told.count(b"HTTP/1.1 200 OK") == 2
+
+
+async def test_an_empty_line_before_a_request_broke_the_connection(
+    parser: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 9112, 2.2: httptools passes over it, and h11 answers 400. It may come alone, before anything of the head."""
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\r\n")
+        await writer.drain()
+        assert b" 200 " in await answer(port, HEAD, b"\r\n"), "so the server has read the line by now"
+        async with asyncio.timeout(WITHIN_S):
+            if parser == "httptools":
+                writer.write(HEAD + b"\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 " if parser == "httptools" else b"HTTP/1.1 400 ")
+        writer.close()
+    assert "Fatal error" not in caplog.text
