@@ -29,6 +29,8 @@ from libs.contracts.errors import BusDenied, BusUnavailable
 
 _LACKING_S = 30.0
 """How long a refused right is remembered, and told of once."""
+_FIGURES = frozenset(["INFO", "XINFO"])
+"""Asked for operators' figures only: where a user of yours lacks them (INFO is `@dangerous`), all else works."""
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
 """How often, while Redis is away, commands that have waited too long are looked for."""
@@ -168,7 +170,7 @@ class Commands:
     def _typed(self, name: str, reply: ResponseError) -> Exception:
         """An operator is told of a right that is missing, whoever handles the error and however often it comes."""
         error, now = typed(reply), time.monotonic()
-        if isinstance(error, BusDenied) and error.right:
+        if isinstance(error, BusDenied) and error.right and name not in _FIGURES:
             self._refused, self._refused_at = error, now
             if now - self._refused_told > _LACKING_S:
                 self._refused_told = now
