@@ -25,6 +25,8 @@ from libs.contracts.keys import Keys
 _log = logging.getLogger(__name__)
 _LONGEST_MS = 60_000
 """No lease and no reservation is longer: what lies further ahead was written before the clock stepped back."""
+_EXPECTED_MS = 30_000
+"""From a session to its guest and a gateway. Who does not come is forgotten before (the watchdog's `absent_s`)."""
 
 
 class CallTaken(BotelError):
@@ -61,7 +63,7 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
 class CallCount(msgspec.Struct, frozen=True):
     answered: int
     overdue: int
-    """Nobody holds them; a watchdog may be about it."""
+    """Nobody holds them; a watchdog may be about it. A call that is expected, and not long, is none of them."""
 
 
 class Calls:
@@ -218,9 +220,13 @@ class Calls:
         send = self._bus.commands.send
         clock, names = await asyncio.gather(self._bus.at(keys).send("TIME"), send("ZRANGE", keys.calls, 0, -1))
         now = int(clock[0]) * 1000 + int(clock[1]) // 1000
-        ends = await asyncio.gather(*(send("HGET", keys.call(name.decode()), "u") for name in names))
-        answered = sum(now < float(end or 0) <= now + _LONGEST_MS for end in ends)
-        return CallCount(answered, len(ends) - answered)
+        records = [keys.call(name.decode()) for name in names]
+        ends = await asyncio.gather(*(send("HGET", record, "u") for record in records))
+        epochs = await asyncio.gather(*(send("HGET", record, "ep") for record in records))
+        tills = [(float(end or 0), epoch != b"0") for end, epoch in zip(ends, epochs, strict=True)]
+        answered = sum(begun and now < till <= now + _LONGEST_MS for till, begun in tills)
+        expected = sum(not begun and abs(now - till) < _EXPECTED_MS for till, begun in tills)
+        return CallCount(answered, len(tills) - answered - expected)
 
     @staticmethod
     def _names(keys: Keys, ticket: CallTicket) -> list[str]:

@@ -126,6 +126,20 @@ async def test_calls_in_rooms_are_counted_by_who_answers_them(stage: Stage) -> N
         assert (await shard_of(stage)).calls == CallCount(1, 1)
 
 
+async def test_a_guest_who_is_just_coming_was_counted_as_alone(stage: Stage) -> None:
+    """With sessions opened all the time somebody was always alone, and operators were paged for it."""
+    calls = Calls(stage.bus, lease_ms=60_000)
+    coming, waiting = (CallTicket(call_id=f"room-{name}", property_id="harbour") for name in ("coming", "waiting"))
+    assert await calls.expect(coming, 12_000)
+    assert (await shard_of(stage)).calls == CallCount(0, 0)
+    assert await calls.expect(waiting, 12_000)
+    since = float(await stage.send("HGET", stage.keys.call("room-waiting"), "u"))
+    await stage.send("HSET", stage.keys.call("room-waiting"), "u", since - 31_000)
+    assert (await shard_of(stage)).calls == CallCount(0, 1)
+    async with calls.hold(coming, "job-1"):
+        assert (await shard_of(stage)).calls == CallCount(1, 1)
+
+
 async def test_a_conversation_id_that_is_no_text_broke_the_lag_reader(stage: Stage) -> None:
     await stage.bus.ensure_group(stage.keys.turns, TURN_GROUP)
     await stage.bus.commands.send("XADD", stage.keys.turns, "*", "c", b"\xff", "t", b"\xfe", "b", b"\xff")
