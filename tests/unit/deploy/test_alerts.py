@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from deploy.grafana.runbooks import headings
+from libs.bus.access import OPERATOR
+from libs.bus.access import rules as rules_of_user
 from libs.observability import names
 from tests.unit.deploy.dashboards import RUNBOOKS, metrics_of, rules, unknown
 
@@ -91,8 +93,21 @@ def test_what_a_page_names_is_there(path: Path) -> None:
     assert {name for name in settings if not _set_somewhere(name, sources)} == set()
 
 
+def test_pages_told_operators_to_send_what_their_user_may_not() -> None:
+    """Slow log and settings of a Redis whose only users are ours: nobody could."""
+    text = "\n".join(path.read_text() for path in RUNBOOKS.glob("*.md"))
+    told = re.findall(r"redis-cli -u \$REDIS_URL ([A-Z]+)(?: ([A-Z]+))?", text)
+    allowed = {word for line in rules_of_user(OPERATOR) for word in re.findall(r"\+([^\s)]+)", line)}
+    assert len(told) >= 4
+    assert {f"{one} {two}" for one, two in told if not {one.lower(), f"{one}|{two}".lower()} & allowed} == set()
+    assert not re.findall(r"redis-cli (?!-u \$REDIS_URL )", text), "as whom?"
+    assert "scan" in allowed
+
+
 def _set_somewhere(name: str, sources: str) -> bool:
-    """By its own name, or as a prefix and a field."""
+    """By its own name, or as a prefix and a field; or of containers."""
     prefixes = set(re.findall(r'env_prefix="([A-Z_]+)"', sources))
     fields = [name.removeprefix(prefix).lower() for prefix in prefixes if name.startswith(prefix)]
+    if f"${{{name}:" in Path("docker-compose.yml").read_text():
+        return True
     return f'"{name}"' in sources or any(re.search(rf"(?m)^    {field}: ", sources) for field in fields)
