@@ -68,7 +68,9 @@ class Tracer(Protocol):
 MASKED = "(masked)"
 
 
-class _NullSpan:
+class NullSpan:
+    """A step that nobody collects: it has a context, for messages and logs."""
+
     __slots__ = ("trace",)
 
     def __init__(self, trace: str) -> None:
@@ -84,7 +86,7 @@ class _NullSpan:
         """See Span."""
 
 
-NULL_SPAN: Span = _NullSpan("")
+NULL_SPAN: Span = NullSpan("")
 """Of nothing."""
 
 
@@ -104,7 +106,7 @@ class NullTracer:
         link: str = "",
     ) -> Span:
         """See Tracer."""
-        return _NullSpan(parent)
+        return NullSpan(parent)
 
     def inside(self, trace: str, **ids: str) -> AbstractContextManager[None]:
         """See Tracer."""

@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from libs.bus.tracing import Kind, NullTracer, Span, Tracer, Value
+from libs.bus.tracing import Kind, NullSpan, NullTracer, Span, Tracer, Value
 from libs.contracts.trace import TraceContext, parse_traceparent, traceparent
 from libs.observability.logs import log_ids
 from libs.observability.masking import Masking
@@ -73,24 +73,6 @@ class TracingSettings(BaseSettings):
         return frozenset(names | ({"service.name"} if self.service_name else set()))
 
 
-class _Ids:
-    """A step of a trace that nobody collects: it has a context, for messages and logs."""
-
-    __slots__ = ("trace",)
-
-    def __init__(self, trace: str) -> None:
-        self.trace = trace
-
-    def set(self, attributes: Mapping[str, Value]) -> None:
-        """See Span."""
-
-    def link(self, trace: str) -> None:
-        """See Span."""
-
-    def end(self, *, at_ns: int = 0, error: str = "") -> None:
-        """See Span."""
-
-
 class IdTracer(NullTracer):
     """Makes ids and no spans: the lines that all processes log of one turn can be found by one id."""
 
@@ -105,7 +87,7 @@ class IdTracer(NullTracer):
         link: str = "",
     ) -> Span:
         """See Tracer. Steps of a trace have the context of its first one: nothing tells them apart."""
-        return _Ids(parent or f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-00")
+        return NullSpan(parent or f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-00")
 
     def inside(self, trace: str, **ids: str) -> AbstractContextManager[None]:
         """See Tracer."""

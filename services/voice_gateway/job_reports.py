@@ -27,6 +27,8 @@ from services.voice_gateway.speech.failure import ProviderChange, ProviderWatch
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 0.5
+_LAST_S = 1.0
+"""For the last of it: a gateway that has stalled does not keep a process whose call is over."""
 _MOST = 5_000
 """Told and not yet passed on: a gateway that is busy must not fill its jobs."""
 _LINE_BYTES = 1_048_576
@@ -78,8 +80,9 @@ class Reporter:
             self._passing.cancel()
             await asyncio.gather(self._passing, return_exceptions=True)
         if self._writer:
-            with contextlib.suppress(OSError):
-                await self._flush()
+            with contextlib.suppress(OSError):  # TimeoutError is one
+                async with asyncio.timeout(_LAST_S):
+                    await self._flush()
             self._close()
 
     def late(self, seconds: float) -> None:

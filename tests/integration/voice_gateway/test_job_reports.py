@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -95,6 +97,19 @@ async def test_a_job_outlives_its_gateway() -> None:
         job.healed("log")
         await asyncio.sleep(0)
     await job.__aexit__(None, None, None)
+
+
+async def test_a_gateway_that_does_not_read_kept_its_jobs_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.voice_gateway.job_reports._LAST_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as stalled:
+        stalled.bind(str(tmp_path / "jobs"))
+        stalled.listen()
+        async with asyncio.timeout(20):
+            async with Reporter(str(tmp_path / "jobs"), every_s=60) as job:
+                for _ in range(_MOST):  # more than the buffers between them take
+                    job.accepted("harbour" * 20, "ok")
 
 
 @pytest.mark.parametrize(
