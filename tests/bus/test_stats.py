@@ -134,7 +134,7 @@ async def test_a_guest_who_is_just_coming_was_counted_as_alone(stage: Stage) -> 
     assert (await shard_of(stage)).calls == CallCount(0, 0)
     assert await calls.expect(waiting, 12_000)
     since = float(await stage.send("HGET", stage.keys.call("room-waiting"), "u"))
-    await stage.send("HSET", stage.keys.call("room-waiting"), "u", since - 31_000)
+    await stage.send("HSET", stage.keys.call("room-waiting"), "u", str(since - 31_000))
     assert (await shard_of(stage)).calls == CallCount(0, 1)
     async with calls.hold(coming, "job-1"):
         assert (await shard_of(stage)).calls == CallCount(1, 1)
