@@ -17,6 +17,7 @@ from libs.bus.bus import Bus
 from libs.bus.calls import Calls
 from libs.bus.cli import main
 from libs.bus.conversations import Conversations
+from libs.bus.dead import DeadLetters
 from libs.bus.events import EventConsumer, Record
 from libs.bus.feed import Feed
 from libs.bus.retiring import Retirement, Retiring
@@ -121,6 +122,31 @@ async def test_the_store_keeps_trims_counts_retires_and_writes_summaries(stage: 
     await stage.send("DEL", stage.keys.subs("c"))
     assert await Retiring(store).retire(PROPERTY, "c", 4) is Retirement.RETIRED
     assert len(await stage.dead_letters()) == 1
+
+
+async def test_the_store_forgets_a_guest_to_the_last_dead_letter(stage: Stage) -> None:
+    """An operator erases with the store's user: the command runs with the settings of the service."""
+    led = Led()
+    for conversation in ("c", "other"):
+        await stage.open(conversation)
+    first = await stage.worker("w1", led)
+    await stage.accept("c", "t1")
+    await stage.accept("other", "t2")
+    await eventually(lambda: led.began("t1") and led.began("t2"))
+    await kill(first)
+    await stage.worker("w2", echo)
+    await eventually(lambda: has_letters_of(stage, "c", "other"))
+    await stage.at_rest("c")
+    store = await stage.new_bus("store", user="context_store")
+    last = len(await stage.history("c"))
+    done = await Retiring(store).forget(PROPERTY, "c", last, customer_id="guest-1", reservation_id="")
+    assert done is Retirement.RETIRED
+    assert await has_letters_of(stage, "other")
+
+
+async def has_letters_of(stage: Stage, *conversations: str) -> bool:
+    found = await DeadLetters(stage.bus).newest(10)
+    return sorted(letter.conversation_id for letter in found) == sorted(conversations)
 
 
 async def test_an_operator_looks_replays_discards_and_drops(
