@@ -13,7 +13,12 @@ class BusSettings(BaseSettings):
     """Environment: REDIS_URL, and BOTEL_BUS_* for the rest."""
 
     model_config = SettingsConfigDict(
-        frozen=True, env_prefix="BOTEL_BUS_", populate_by_name=True, extra="ignore", hide_input_in_errors=True
+        frozen=True,
+        env_prefix="BOTEL_BUS_",
+        populate_by_name=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), validation_alias="REDIS_URL")

@@ -25,7 +25,7 @@ class LogLevel(enum.StrEnum):
 class ObservabilitySettings(BaseSettings):
     """Environment: BOTEL_LOG_LEVEL, BOTEL_LOG_FORMAT, BOTEL_SHOW_WORDS, BOTEL_HEALTH_HOST, BOTEL_HEALTH_PORT."""
 
-    model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO

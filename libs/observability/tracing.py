@@ -43,7 +43,7 @@ _KINDS = {kind: api.SpanKind(kind.value) for kind in Kind}
 class TracingSettings(BaseSettings):
     """Environment: what decides whether spans are exported. All other OTEL_* variables are read by OpenTelemetry."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True)
 
     endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     traces_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class RateSettings(BaseSettings):
     """Environment: BOTEL_RATE_*. Per key and second; 0 is no limit. A burst is what a rested key may ask at once."""
 
-    model_config = SettingsConfigDict(env_prefix="BOTEL_RATE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOTEL_RATE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     turns_per_s: float = Field(default=100.0, ge=0, le=100_000)
     """Messages, and cancels counted for themselves. A hotel of a thousand rooms sends a few."""

@@ -22,7 +22,9 @@ class ModelKind(enum.StrEnum):
 class ModelSettings(BaseSettings):
     """Environment: BRAIN_MODEL and BRAIN_MODEL_*, OPENAI_*, AZURE_OPENAI_*, BRAIN_OFFLINE_*. Durations in seconds."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", protected_namespaces=())
+    model_config = SettingsConfigDict(
+        frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True, protected_namespaces=()
+    )
 
     kind: ModelKind = Field(default=ModelKind.OFFLINE, validation_alias="BRAIN_MODEL")
     temperature: float = Field(default=0.3, ge=0, le=2, validation_alias="BRAIN_MODEL_TEMPERATURE")
@@ -61,7 +63,9 @@ class ModelSettings(BaseSettings):
 class BrainSettings(BaseSettings):
     """Environment: BRAIN_*, and BOTEL_HOTEL_PATH."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BRAIN_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix="BRAIN_", populate_by_name=True, extra="ignore", env_ignore_empty=True
+    )
 
     agent: str = ""
     """`package.module:factory` of an own LangChain agent; '' for the concierge."""

@@ -13,7 +13,7 @@ from services.context_store.adapters.sql_engine import Database
 class StoreSettings(BaseSettings):
     """Environment: BOTEL_STORE_*."""
 
-    model_config = SettingsConfigDict(env_prefix="BOTEL_STORE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOTEL_STORE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8081, ge=0, le=65_535)

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class TextSettings(BaseSettings):
     """Environment: BOTEL_TEXT_*."""
 
-    model_config = SettingsConfigDict(env_prefix="BOTEL_TEXT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOTEL_TEXT_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
@@ -33,7 +33,7 @@ class TextSettings(BaseSettings):
 class VoiceSessionSettings(BaseSettings):
     """Environment: BOTEL_SESSION_*. Where LiveKit is: `libs.rooms.RoomSettings`."""
 
-    model_config = SettingsConfigDict(env_prefix="BOTEL_SESSION_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOTEL_SESSION_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     token_ttl_s: int = Field(default=600, ge=10, le=3_600)
     """How long a token opens its room. A call may last longer."""
