@@ -75,7 +75,7 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
     env = context.env()
     running = context.files.running()
     if running:
-        print(f"already up: {running['text_url']}")
+        print(f"already up: {running['text_url']} (what has changed in .env counts after make down)")
         return 0
     reason = context.compose.why_not()
     if not reason and env.get("BOTEL_STACK") != "native":
