@@ -56,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `make ps | head`: whoever reads has read enough, and what is left is not for anybody
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # var/ cannot be written, a disk is full: it names file and reason
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _local(context: Context, arguments: argparse.Namespace) -> int:
