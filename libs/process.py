@@ -12,6 +12,8 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 if sys.platform == "win32":
     from asyncio import new_event_loop
 else:
@@ -28,6 +30,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end; SIGINT cancels, as with asyncio.run."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """Which settings are wrong, for whoever starts a process. The values are left out: one of them may be a key."""
+    return "settings: " + "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
 
 
 def settle() -> None:

@@ -56,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `make ps | head`: whoever reads has read enough, and what is left is not for anybody
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # var/ cannot be written, a disk is full: it names file and reason
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _local(context: Context, arguments: argparse.Namespace) -> int:
@@ -75,7 +78,7 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
     env = context.env()
     running = context.files.running()
     if running:
-        print(f"already up: {running['text_url']}")
+        print(f"already up: {running['text_url']} (what has changed in .env counts after make down)")
         return 0
     reason = context.compose.why_not()
     if not reason and env.get("BOTEL_STACK") != "native":

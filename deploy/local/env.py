@@ -19,10 +19,17 @@ _LINE = re.compile(r"""(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"([^"]*)"|'([^']*)'
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The settings of a `.env` file: KEY=VALUE lines, quotes taken off, comments left out; {} when there is no file."""
+    """The settings of a `.env` file: KEY=VALUE lines, quotes taken off, comments left out; {} when there is no file.
+
+    `ValueError` for what is no text.
+    """
     if not path.exists():
         return {}
-    matches = (_LINE.fullmatch(line.strip()) for line in path.read_text().splitlines())
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8") from error
+    matches = (_LINE.fullmatch(line.strip()) for line in lines)
     return {m[1]: m[2] or m[3] or m[4] or "" for m in matches if m}
 
 

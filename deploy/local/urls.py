@@ -13,6 +13,8 @@ from deploy.observe.beside import NAME as PROMETHEUS
 
 PORTS = {"TEXT": 8080, "STORE": 8081, "REDIS": 6390, "GRAFANA": 3000, "PROMETHEUS": 9090, "ALERTMANAGER": 9093}
 NATIVE = {"text_gateway": "text API", "context_store": "store", "voice_gateway": "audio door", LIVEKIT: "LiveKit"}
+ALERTS = "its menu: Alerts; Status, Targets"
+"""No addresses of pages: upstream has /alerts, Debian's package has /classic/alerts and nothing at /alerts."""
 
 
 class Place(NamedTuple):
@@ -38,7 +40,7 @@ def compose_places(env: Mapping[str, str]) -> list[Place]:
         places.append(Place("LiveKit", theirs or here, "make call"))
     if OBSERVABILITY in profiles:
         places.append(Place("Grafana", _http(ports["GRAFANA"])))
-        places.append(Place("Prometheus", _http(ports["PROMETHEUS"]), "/alerts, /targets"))
+        places.append(Place("Prometheus", _http(ports["PROMETHEUS"]), ALERTS))
         told = env.get("BOTEL_ALERTMANAGER_CONFIG") or "tells nobody: BOTEL_ALERTMANAGER_CONFIG"
         places.append(Place("Alertmanager", _http(ports["ALERTMANAGER"]), told))
     places.append(Place("Redis", f"redis://{HOST}:{ports['REDIS']}/0", "make lag, make tail"))
@@ -59,7 +61,7 @@ def native_places(state: StackState, env: Mapping[str, str]) -> list[Place]:
     if "redis" in ports:
         places.append(Place("Redis", f"redis://{HOST}:{ports['redis']}/0", "make lag, make tail"))
     if PROMETHEUS in ports:
-        places.append(Place("Prometheus", _http(ports[PROMETHEUS]), "/alerts, /targets"))
+        places.append(Place("Prometheus", _http(ports[PROMETHEUS]), ALERTS))
     else:
         places.append(Place("Prometheus", "-", state["prometheus"]))
     places.append(Place("metrics", "/metrics of each", "Grafana, Alertmanager: with Docker Compose"))

@@ -7,7 +7,7 @@ import sys
 from pydantic import ValidationError
 
 from libs.contracts.errors import BotelError
-from libs.process import run
+from libs.process import run, wrong_settings
 from services.brain import app
 
 
@@ -21,9 +21,7 @@ def main() -> int:
         print(f"brain: {error}", file=sys.stderr)
         return 1
     except ValidationError as error:
-        # The values are left out: one of them may be a key.
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        print(f"brain: settings: {wrong}", file=sys.stderr)
+        print(f"brain: {wrong_settings(error)}", file=sys.stderr)
         return 1
     return 0
 

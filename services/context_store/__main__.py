@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from pydantic import ValidationError
+
 from libs import process
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
@@ -38,6 +40,9 @@ if __name__ == "__main__":
         sys.exit(command(sys.argv[1:]))
     try:
         process.run(main())
+    except ValidationError as error:
+        print(f"context_store: {process.wrong_settings(error)}", file=sys.stderr)
+        sys.exit(1)
     except (ConfigurationError, BotelError, OSError) as error:
         print(f"context_store: {error}", file=sys.stderr)
         sys.exit(1)

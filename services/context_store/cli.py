@@ -11,10 +11,13 @@ import sys
 import time
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.contracts.ids import check_external_id, check_id
+from libs.process import wrong_settings
 from libs.web.api_keys import ConfigurationError
 from services.context_store.adapters.bus_live import BusConversations
 from services.context_store.adapters.sql_archive import open_archive
@@ -36,6 +39,9 @@ def main(
     try:
         whose = _whose(options)
         return asyncio.run(_erase(options, whose, settings or StoreSettings(), bus_settings or BusSettings()))
+    except ValidationError as error:
+        print(wrong_settings(error), file=sys.stderr)
+        return 1
     except (BotelError, ConfigurationError) as error:
         print(getattr(error, "detail", error), file=sys.stderr)
         return 1

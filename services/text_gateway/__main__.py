@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from pydantic import ValidationError
+
 from libs import process
 from libs.bus.settings import BusSettings
 from libs.observability.logs import configure
@@ -39,6 +41,9 @@ async def main() -> None:
 if __name__ == "__main__":
     try:
         process.run(main())
+    except ValidationError as error:
+        print(f"text_gateway: {process.wrong_settings(error)}", file=sys.stderr)
+        sys.exit(1)
     except (ConfigurationError, OSError) as error:
         print(f"text_gateway: {error}", file=sys.stderr)
         sys.exit(1)

@@ -105,7 +105,14 @@ async def test_a_call_without_any_voice_goes_on_and_nothing_counts_as_heard(espe
     assert (second.heard, second.complete) == (SECOND, True)
 
 
-@pytest.mark.parametrize(("voice", "words"), [("elevenlabs", 2), ("openai", 4), ("deepgram", 4)])
+@pytest.mark.parametrize(
+    ("voice", "words"),
+    [
+        ("elevenlabs", 2),
+        pytest.param("openai", 4, marks=pytest.mark.long),
+        pytest.param("deepgram", 4, marks=pytest.mark.long),
+    ],
+)
 async def test_what_was_heard_of_an_interrupted_answer_is_known_with_every_voice(
     espeak: Espeak, voice: str, words: int
 ) -> None:

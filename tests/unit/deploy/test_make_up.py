@@ -139,4 +139,4 @@ def test_natively_what_runs_is_told_and_what_does_not_as_well() -> None:
     assert "Docker Compose" in found[-1].about
     more = native_places({**state, "rows": [*rows, row("livekit", 7880), row("prometheus", 9090)]}, {})
     assert Place("LiveKit", "ws://127.0.0.1:7880") in more
-    assert Place("Prometheus", "http://127.0.0.1:9090", "/alerts, /targets") in more
+    assert Place("Prometheus", "http://127.0.0.1:9090", "its menu: Alerts; Status, Targets") in more

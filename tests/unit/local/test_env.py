@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.__main__ import main
 from deploy.local.env import DEV_KEY_PREFIX, ensure_api_key, merged_env, read_dotenv, without_settings
 from deploy.local.state import ports_of
 
@@ -27,6 +28,25 @@ def test_lines_of_a_dotenv(tmp_path: Path, line: str, read: dict[str, str]) -> N
     (tmp_path / ".env").write_text(line + "\n")
 
     assert read_dotenv(tmp_path / ".env") == read
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"\xff\xfeBOTEL_API_KEY=x")
+    with pytest.raises(ValueError, match=r"\.env is not text"):
+        read_dotenv(path)
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "var"
+    taken.write_text("a file")
+    monkeypatch.setenv("BOTEL_VAR", str(taken))
+    monkeypatch.setenv("BOTEL_STACK", "native")
+    monkeypatch.setenv("BOTEL_API_KEY", "a-key")
+    assert main(["up"]) == 1
+    assert str(taken) in capsys.readouterr().err
 
 
 def test_the_environment_wins_and_an_empty_line_sets_nothing() -> None:

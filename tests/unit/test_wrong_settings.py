@@ -1,0 +1,24 @@
+"""A process that is started with a wrong setting names it and ends: no traceback, and no secret of its value."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+ERASE = ("services.context_store", "erase", "--property", "harbour", "--customer", "C-1")
+
+
+@pytest.mark.parametrize(
+    "command", [("services.brain",), ("services.context_store",), ("services.text_gateway",), ERASE], ids=" ".join
+)
+def test_it_names_the_setting_and_not_its_secret(command: tuple[str, ...]) -> None:
+    env = {**os.environ, "REDIS_URL": "http://somebody:a-password@nowhere"}
+    done = subprocess.run([sys.executable, "-m", *command], env=env, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "settings: REDIS_URL: " in said
+    assert "Traceback" not in said
+    assert "a-password" not in said
