@@ -44,7 +44,7 @@ def healthy(*instances: str) -> Callable[[list[Target]], bool]:
     return all_up
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_it_scrapes_what_runs_and_evaluates_the_shipped_rules(tmp_path: Path) -> None:
     async with observed(tmp_path) as stack, PrometheusClient(stack.url(PROMETHEUS)) as prometheus:
         await eventually(prometheus.targets, healthy("context_store", "brain-1"))

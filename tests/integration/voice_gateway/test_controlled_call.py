@@ -122,7 +122,7 @@ async def test_the_call_ends_when_the_goodbye_has_been_heard(redis_url: str, esp
         assert await line.answers() == [(True, "")]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_guest_who_cannot_be_put_through_hears_so_and_the_call_goes_on(redis_url: str, espeak: Espeak) -> None:
     async with on_the_line(redis_url, espeak) as line:
         await line.says("would you connect me with the front desk please")
@@ -137,7 +137,7 @@ async def test_a_guest_who_cannot_be_put_through_hears_so_and_the_call_goes_on(r
         assert not line.call.call.ended.done()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_in_a_pause_the_concierge_listens_and_is_silent_until_called(redis_url: str, espeak: Espeak) -> None:
     async with on_the_line(redis_url, espeak) as line:
         await line.says("hold on please")
