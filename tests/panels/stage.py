@@ -19,6 +19,7 @@ from deploy.observe.binary import PrometheusBinary
 from deploy.observe.client import PrometheusClient
 from tests.panels.asking import SCRAPE_S
 from tests.rooms.calls import KEY
+from tests.servers.users import HARNESS_USER
 
 BRAINS = 3
 DEADLINE_S = 5
@@ -62,7 +63,15 @@ async def observed_stack(folder: Path, binary: PrometheusBinary) -> AsyncIterato
         for one in changed:
             tell(folder, one.rows())
 
-    stack = Stack(folder, env=env, redis=find_redis(env), brains=BRAINS, services=services, on_change=told)
+    stack = Stack(
+        folder,
+        env=env,
+        redis=find_redis(env),
+        brains=BRAINS,
+        services=services,
+        on_change=told,
+        more_users=[HARNESS_USER],
+    )
     async with stack:
         changed.append(stack)
         told()
