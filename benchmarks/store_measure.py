@@ -232,7 +232,7 @@ async def plans(database: Database, size: Size) -> dict[str, list[str]]:
         for name, work in works.items():
             asked.clear()
             await work()
-            for statement, parameters in [one for one in asked if one[0].startswith("SELECT")]:
+            for statement, parameters in [one for one in asked if one[0].startswith(("SELECT", "WITH"))]:
                 told.setdefault(name, []).extend(await _explain(database, statement, parameters))
     finally:
         event.remove(Engine, "before_cursor_execute", note)
