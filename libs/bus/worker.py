@@ -18,6 +18,7 @@ from libs.bus.handler import Handler
 from libs.bus.lease import Heartbeat, Reaper
 from libs.bus.link import LinkDown
 from libs.bus.loops import Loop
+from libs.bus.portion import Portion
 from libs.bus.queue import TurnQueue, parse_activation
 from libs.bus.reader import Entry, Reader, resume_point
 from libs.bus.slots import Slots
@@ -25,9 +26,6 @@ from libs.contracts.errors import BusDenied, BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
 _PAUSE_S = 0.1
-_READ_AT_ONCE = 8
-"""Turns that are begun together, however many slots are free. To begin one takes milliseconds of the loop: a brain
-that came to a long queue and began a turn for every slot would not renew its lease in time."""
 _log = logging.getLogger(__name__)
 
 
@@ -111,9 +109,9 @@ class Worker:
         self._loops.append(asyncio.create_task(self._persistent[-1].run(), name=name))
 
     async def _read_turns(self, shard: _Shard) -> None:
-        """Never reads more entries than there are free slots, and few at once: a loop that is busy reads less often."""
+        """Never reads more entries than there are free slots, nor more at once than the loop begins quickly."""
         reader = self._bus.reader("turns", shard.keys)
-        share = min(max(1, self._slots_total // len(self._shards)), _READ_AT_ONCE)
+        portion = Portion(self._slots_total // len(self._shards), self._bus.settings.lease_ms / 1000)
         try:
             while True:
                 fresh = not reader.connected
@@ -121,8 +119,8 @@ class Worker:
                 if fresh:
                     await self._bus.recount(shard.keys.turns, TURN_GROUP)
                     await self._reread_pending(shard, reader)
-                taken = await self._slots.take(share)
-                entries: list[Entry] = []
+                taken = await self._slots.take(portion.size)
+                asked, entries = time.monotonic(), list[Entry]()
                 try:
                     entries = await self._read_some(shard, reader, taken, after=">")
                 finally:
@@ -130,6 +128,7 @@ class Worker:
                 for entry in entries:
                     self._take(shard, entry)
                 await _let_go_on(entries)
+                portion.begun(taken, len(entries), time.monotonic() - asked)
         finally:
             await reader.close()
 
