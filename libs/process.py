@@ -34,7 +34,13 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 def wrong_settings(error: ValidationError) -> str:
     """Which settings are wrong, for whoever starts a process. The values are left out: one of them may be a key."""
-    return "settings: " + "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    return "settings: " + "; ".join(_told(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors())
+
+
+def _told(where: str, message: str) -> str:
+    """pydantic's message without its marks; many of ours begin with the setting's name already."""
+    message = message.removeprefix("Value error, ")
+    return message if not where or message.lower().startswith(where.lower()) else f"{where}: {message}"
 
 
 def settle() -> None:

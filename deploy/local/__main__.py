@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.local import background, doctor, native
 from deploy.local.compose import LLM_PORT, Compose, compose_env, kept, without_taken_port
-from deploy.local.env import ensure_api_key, merged_env, read_dotenv
+from deploy.local.env import ensure_api_key, merged_env, read_dotenv, unread_lines
 from deploy.local.redis_server import NoRedis
 from deploy.local.services import LIVEKIT, REDIS, SERVICES
 from deploy.local.stack import MAX_BRAINS, ROOT, StartFailed
@@ -38,6 +38,8 @@ class Context:
         """The environment of the services, with a development key made on first use."""
         if ensure_api_key(self.dotenv, self.environ):
             print(f"made a development key: BOTEL_API_KEY in {self.dotenv.name}", flush=True)
+        for number in unread_lines(self.dotenv):
+            print(f"{self.dotenv.name}: line {number} is no NAME=VALUE and sets nothing", file=sys.stderr)
         return merged_env(self.environ, read_dotenv(self.dotenv))
 
 

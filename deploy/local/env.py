@@ -23,14 +23,23 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
     `ValueError` for what is no text.
     """
+    matches = (_LINE.fullmatch(line) for line in _lines(path))
+    return {m[1]: m[2] or m[3] or m[4] or "" for m in matches if m}
+
+
+def unread_lines(path: Path) -> list[int]:
+    """Numbers of the lines of a `.env` file that are neither settings nor comments; they set nothing."""
+    told = enumerate(_lines(path), start=1)
+    return [number for number, line in told if line and not line.startswith("#") and not _LINE.fullmatch(line)]
+
+
+def _lines(path: Path) -> list[str]:
     if not path.exists():
-        return {}
+        return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8") from error
-    matches = (_LINE.fullmatch(line.strip()) for line in lines)
-    return {m[1]: m[2] or m[3] or m[4] or "" for m in matches if m}
 
 
 def merged_env(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> dict[str, str]:

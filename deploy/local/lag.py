@@ -7,13 +7,14 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from deploy.local.address import redis_address
 from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.bus.stats import GroupStats, ShardStats, read_stats
 from libs.contracts.errors import BusUnavailable
+from libs.process import wrong_settings
 
 HOME = "\x1b[H\x1b[J"
 HEAD = (
@@ -75,6 +76,9 @@ def main() -> int:
         asyncio.run(watch(redis_address(), every_s=arguments.every, once=arguments.once))
     except BusUnavailable as error:
         print(error, file=sys.stderr)
+        return 1
+    except ValidationError as error:
+        print(wrong_settings(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -19,6 +19,8 @@ LONGEST_PAUSE_S = 10.0
 SETTLED_S = 30.0
 """A process that ran this long begins again with the shortest pause."""
 POLL_S = 0.05
+WATCH_S = 5.0
+"""Between two looks at one that is ready."""
 LINE_BYTES = 65_536
 TAIL_LINES = 20
 
@@ -31,6 +33,8 @@ Probe = Callable[[], Awaitable[bool]]
 class State(enum.StrEnum):
     STARTING = "starting"
     READY = "ready"
+    UNREADY = "not ready"
+    """It runs, was ready, and says now that it cannot do its work."""
     WAITING = "waiting"
     """Died; is started again after a pause."""
     STOPPED = "stopped"
@@ -50,6 +54,7 @@ class Spec:
     """From SIGTERM to SIGKILL: longer than the service's own drain."""
     longest_pause_s: float = LONGEST_PAUSE_S
     """Before it is started again, however often it has died."""
+    watch_s: float = WATCH_S
 
 
 @dataclass
@@ -74,6 +79,7 @@ class Supervised:
         self.deaths = 0
         """Ends that nobody asked for."""
         self.ready = asyncio.Event()
+        """Set when it has been ready once; `state` says whether it is now."""
         self.never_ready = asyncio.Event()
         """Set when it has died three times without ever having been ready."""
         self.output = Output(sink)
@@ -153,7 +159,7 @@ class Supervised:
         self.pid = process.pid
         self._leash.add(process.pid)
         pump = asyncio.create_task(self._pump(read_end))
-        probing = asyncio.create_task(self._until_ready())
+        probing = asyncio.create_task(self._watch())
         if self._stopping.is_set():
             self._ask_to_end()
         try:
@@ -166,13 +172,18 @@ class Supervised:
             await asyncio.wait([pump, probing], timeout=1.0)
             pump.cancel()
 
-    async def _until_ready(self) -> None:
+    async def _watch(self) -> None:
+        """Ready as soon as it says so; looked at from then on, now and then."""
+        was_ready = False
         while True:
-            if await self.spec.probe():
-                break
-            await asyncio.sleep(POLL_S)
-        self.ready.set()
-        self._set(State.READY)
+            ready = await self.spec.probe()
+            if ready and self.state is not State.READY:
+                self.ready.set()
+                self._set(State.READY)
+            elif not ready and self.state is State.READY:
+                self._set(State.UNREADY)
+            was_ready = was_ready or ready
+            await asyncio.sleep(self.spec.watch_s if was_ready else POLL_S)
 
     async def _pump(self, read_end: int) -> None:
         reader = asyncio.StreamReader()

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from deploy.local.address import redis_address
 from libs.bus.bus import Bus
@@ -20,6 +20,7 @@ from libs.contracts.chunks import EventCopy, decode_chunk
 from libs.contracts.codec import decode
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import Keys
+from libs.process import wrong_settings
 
 COUNT = 256
 MAX_TEXT_CHARS = 160
@@ -169,6 +170,9 @@ def main() -> int:
         asyncio.run(show(redis_address()))
     except BusUnavailable as error:
         print(error, file=sys.stderr)
+        return 1
+    except ValidationError as error:
+        print(wrong_settings(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -11,6 +11,8 @@ import re
 import sys
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from libs.bus import telling
 from libs.bus.bus import Bus
 from libs.bus.dead import DeadLetters, redis_ms
@@ -18,6 +20,7 @@ from libs.bus.groups import EventGroups
 from libs.bus.settings import BusSettings
 from libs.bus.worker import wall_clock_ms
 from libs.contracts.errors import BotelError
+from libs.process import wrong_settings
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_LISTED = 10_000
@@ -37,6 +40,9 @@ def main(arguments: Sequence[str], settings: BusSettings | None = None) -> int:
         return asyncio.run(_run(options, settings or BusSettings()))
     except BotelError as error:
         print(f"{error.code}: {error.detail}", file=sys.stderr)
+        return 1
+    except ValidationError as error:
+        print(wrong_settings(error), file=sys.stderr)
         return 1
 
 

@@ -6,11 +6,14 @@ import asyncio
 import signal
 import sys
 
+from pydantic import ValidationError
+
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
+from libs.process import wrong_settings
 from libs.rooms import RoomSettings
 from services.voice_gateway import livekit_spans
 from services.voice_gateway.app import run
@@ -33,6 +36,9 @@ async def main() -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(main())
+    except ValidationError as error:
+        print(f"voice_gateway: {wrong_settings(error)}", file=sys.stderr)
+        sys.exit(1)
     except (BotelError, OSError, ValueError) as error:
         print(f"voice_gateway: {error}", file=sys.stderr)
         sys.exit(1)

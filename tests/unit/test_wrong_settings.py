@@ -11,9 +11,11 @@ import pytest
 ERASE = ("services.context_store", "erase", "--property", "harbour", "--customer", "C-1")
 
 
-@pytest.mark.parametrize(
-    "command", [("services.brain",), ("services.context_store",), ("services.text_gateway",), ERASE], ids=" ".join
-)
+SERVICES = [("services.brain",), ("services.context_store",), ("services.text_gateway",), ("services.voice_gateway",)]
+OPERATORS = [ERASE, ("libs.bus", "dead", "list"), ("deploy.local.lag", "--once"), ("deploy.local.tail",)]
+
+
+@pytest.mark.parametrize("command", [*SERVICES, *OPERATORS], ids=" ".join)
 def test_it_names_the_setting_and_not_its_secret(command: tuple[str, ...]) -> None:
     env = {**os.environ, "REDIS_URL": "http://somebody:a-password@nowhere"}
     done = subprocess.run([sys.executable, "-m", *command], env=env, capture_output=True, text=True, check=False)

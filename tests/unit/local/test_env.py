@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.__main__ import main
-from deploy.local.env import DEV_KEY_PREFIX, ensure_api_key, merged_env, read_dotenv, without_settings
+from deploy.local.env import DEV_KEY_PREFIX, ensure_api_key, merged_env, read_dotenv, unread_lines, without_settings
 from deploy.local.state import ports_of
 
 
@@ -28,6 +28,13 @@ def test_lines_of_a_dotenv(tmp_path: Path, line: str, read: dict[str, str]) -> N
     (tmp_path / ".env").write_text(line + "\n")
 
     assert read_dotenv(tmp_path / ".env") == read
+
+
+def test_lines_that_set_nothing_are_told_by_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    assert unread_lines(path) == []
+    path.write_text("A=1\n\n# a comment\nOPENAI_API_KEY sk-1\nexport B='2'\n1C=3\n")
+    assert unread_lines(path) == [4, 6]
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
