@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FIRST = 8
-"""What is begun before anything is known of what beginning costs."""
+FIRST = 4
+"""What is begun, twice, before anything is known of what beginning costs."""
 _LEAST = 2
 _HELD = 1 / 20
 """Of a lease: for so long beginning a portion may hold up the loop, which has the lease to renew."""

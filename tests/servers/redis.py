@@ -22,9 +22,14 @@ from deploy.local.redis_server import WHEEL, RedisBinary, ask, find_redis, ping,
 VARIABLE = "BOTEL_TEST_REDIS"
 START_S = 15.0
 _AOF = "appendonlydir"
+_NO_TLS = "Failed finding TLS support"
 _KEEPS = ("--appendfsync", "no")
 """Then every write is with the kernel before its reply, and a killed server has lost nothing. With `everysec` it may
 lose two seconds: writes wait while the disk is slow to sync. Tests that want that go back with `restore_data`."""
+
+
+class BuiltWithoutTls(RuntimeError):
+    """The server was asked for TLS and has none, as the wheel's."""
 
 
 class RedisServer:
@@ -61,6 +66,8 @@ class RedisServer:
         for _ in range(5):
             if self._start(self.port or free_port()):
                 return
+        if _NO_TLS in self.log():
+            raise BuiltWithoutTls(f"{self.binary} is built without TLS")
         raise RuntimeError(f"{self.binary} did not start: {self.log()[-500:]}")
 
     def stop(self) -> None:

@@ -1,10 +1,11 @@
 """Turns over TLS on a Redis that speaks nothing else; a certificate that is not trusted, or not ours, is an error that
-says so. On the machine's Redis: the Valkey of the wheel is built without TLS.
+says so. On the machine's Redis, whatever the suite runs on: the Valkey of the wheel is built without TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import uvloop
 from pydantic import ValidationError
 
 from deploy.local.ports import HOST, free_port
+from deploy.local.redis_server import find_redis
 from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusDenied
@@ -23,7 +25,7 @@ from tests.bus.support.handlers import Led, echo
 from tests.bus.support.stage import Stage, kill
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.certificates import Authority
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.redis import BuiltWithoutTls, RedisServer, running_redis
 from tests.servers.users import HARNESS, HARNESS_USER
 
 PATIENT_MS = 60_000
@@ -47,7 +49,12 @@ def secured(folder: Path, *, alternative: str = "IP:127.0.0.1", clients: str = "
     users.write_text(f"user default off\n{HARNESS_USER}\n")
     tls = ("--tls-port", port, "--tls-cert-file", own.cert, "--tls-key-file", own.key)
     options = (*tls, "--tls-ca-cert-file", authority.cert, "--tls-auth-clients", clients, "--aclfile", users)
-    with running_redis(options=[str(part) for part in options]) as server:
+    with contextlib.ExitStack() as running:
+        try:
+            given = running_redis(binary=find_redis(), options=[str(part) for part in options])
+            server = running.enter_context(given)
+        except BuiltWithoutTls as error:
+            pytest.skip(f"{error}: install redis-server")
         yield Secured(server, port, authority, folder)
 
 
