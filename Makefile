@@ -66,7 +66,7 @@ tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
 
 ##@ Work on it
-.PHONY: setup livekit-server test test-long test-rooms test-panels verify-images mutants chaos test-redis check dashboards bench bench-voice bench-silence bench-store scale-demo pictures fmt doctor clean
+.PHONY: setup livekit-server test test-long test-rooms test-panels verify-images mutants chaos test-redis check dashboards bench bench-voice bench-silence bench-store scale-demo pictures settings fmt doctor clean
 setup: $(SETUP) ## uv, .venv and all that is locked; nothing outside of this directory
 
 $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
@@ -101,7 +101,7 @@ chaos: $(SETUP) ## Kill brains and the rest under calls and chats, then audit (B
 test-redis: $(SETUP) ## The bus suite on Redis, on Valkey and through Sentinel, and a smoke run on a Cluster
 	$(RUN) -m tests.bus.everywhere
 
-check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus, Alertmanager, dashboards
+check: check-style check-types check-imports check-deploy ## Style, types, import rules, Compose, Dockerfile, Prometheus, Alertmanager, dashboards, settings page
 
 .PHONY: check-style check-types check-imports check-deploy
 check-style: $(SETUP)
@@ -123,6 +123,10 @@ check-deploy: $(SETUP)
 	@if command -v amtool >/dev/null; then amtool check-config deploy/alertmanager/*.yml; \
 		else echo "skipped: amtool is not installed"; fi
 	$(RUN) -m deploy.grafana check $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+	$(RUN) -m deploy.settings check
+
+settings: $(SETUP) ## Write docs/settings.md from the classes that read settings
+	$(RUN) -m deploy.settings write
 
 dashboards: $(SETUP) ## Write Grafana's dashboards from deploy/grafana and docs/runbooks (RUNBOOKS=https://...: link there)
 	$(RUN) -m deploy.grafana write $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))

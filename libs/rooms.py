@@ -11,14 +11,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class RoomSettings(BaseSettings):
     """Environment: LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET, as LiveKit's own tools read them."""
 
-    model_config = SettingsConfigDict(env_prefix="LIVEKIT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LIVEKIT_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     url: str = ""
     """Where this process reaches the server, ws:// or wss://. Empty: there are no rooms."""
     public_url: str = ""
     """Where guests reach it, when that is another address."""
     api_key: str = ""
+    """Names the key pair; any server knows several."""
     api_secret: SecretStr = Field(default=SecretStr(""))
+    """Signs guests' tokens and requests, checks webhooks."""
 
     @property
     def configured(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.local import background, doctor, native
-from deploy.local.compose import LLM_PORT, Compose, compose_env, kept, without_taken_port
+from deploy.local.compose import LLM_PORT, Compose, compose_env, kept, unseen_by_containers, without_taken_port
 from deploy.local.env import ensure_api_key, merged_env, read_dotenv, unread_lines
 from deploy.local.redis_server import NoRedis
 from deploy.local.services import LIVEKIT, REDIS, SERVICES
@@ -31,8 +31,9 @@ class Context:
         self.root = root
         self.dotenv = root / ".env"
         self.environ = environ
-        self.files = Files(Path(environ.get("BOTEL_VAR") or root / "var"))
-        self.compose = Compose(root, compose_env(merged_env(environ, read_dotenv(self.dotenv))))
+        known = merged_env(environ, read_dotenv(self.dotenv))
+        self.files = Files(Path(known.get("BOTEL_VAR") or root / "var"))
+        self.compose = Compose(root, compose_env(known))
 
     def env(self) -> dict[str, str]:
         """The environment of the services, with a development key made on first use."""
@@ -97,6 +98,8 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
 
 def _up_in_containers(context: Context, env: Mapping[str, str], brains: int) -> int:
     print("starting with Docker Compose; returns when every container is healthy", flush=True)
+    if unseen := unseen_by_containers(context.root, context.environ, read_dotenv(context.dotenv)):
+        print(f"containers take these from .env only, where they are not: {', '.join(unseen)}", file=sys.stderr)
     filled = compose_env(env, kept(context.files.directory))
     filled = without_taken_port(filled, ours=context.compose.runs() and ready(LLM_PORT))
     done = Compose(context.root, filled).up(brains)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from deploy.livekit.binary import OFF, VARIABLE
 from deploy.livekit.config import KEYS_FILE, RoomKeys, kept_keys, write_private
+from deploy.local.env import PRIVATE
 from deploy.local.ports import HOST, answers
 from deploy.local.state import ports_of
 from deploy.redis.passwords import NAMES, PASSWORDS_FILE, Passwords, kept_passwords, url_of
@@ -28,6 +29,9 @@ LLM_PORT = 80
 REDIS_PLACE = "redis:6379"
 VOICE, OBSERVABILITY = "voice", "observability"
 KEPT_FILE = "postgres.password"
+COMPOSE_FILE = "docker-compose.yml"
+NATIVE = {"BOTEL_STACK", "BOTEL_VAR", "BOTEL_SETUP_ROOT", "BOTEL_REDIS_SERVER", "BOTEL_PROMETHEUS", VARIABLE}
+"""Settings of make itself and of the native stack: no container wants them."""
 
 
 class Kept(NamedTuple):
@@ -102,6 +106,13 @@ def without_taken_port(env: Mapping[str, str], *, ours: bool) -> dict[str, str]:
     """
     taken = not env.get("BOTEL_LLM_PORT") and not ours and answers(LLM_PORT)
     return {**env, "BOTEL_LLM_PORT": "0"} if taken else dict(env)
+
+
+def unseen_by_containers(root: Path, environ: Mapping[str, str], dotenv: Mapping[str, str]) -> list[str]:
+    """Settings of the environment that containers do not get: they read `.env`, and what the Compose file names."""
+    named = set(re.findall(r"[A-Z][A-Z0-9_]+", (root / COMPOSE_FILE).read_text()))
+    given = {name for name, value in environ.items() if name.startswith(PRIVATE) and value != dotenv.get(name, "")}
+    return sorted(given - named - NATIVE)
 
 
 class Compose:

@@ -28,16 +28,19 @@ class BusSettings(BaseSettings):
     tls_cert: FilePath | None = None
     """Certificate of this client, PEM, where Redis asks for one (`tls-auth-clients`), with its `tls_key`."""
     tls_key: FilePath | None = None
+    """Its key, PEM."""
     shards: int = Field(default=1, ge=1, le=1024)
     """More than one only for Redis Cluster."""
     command_timeout_ms: int = Field(default=5_000, ge=50)
     """How long a command may wait, reconnects included, before `BusUnavailable`."""
     connect_timeout_ms: int = Field(default=2_000, ge=50)
+    """How long one try to connect may take."""
     block_ms: int = Field(default=1_000, ge=10)
     """How long a blocking read waits on the server."""
     lease_ms: int = Field(default=900, ge=100)
     """A brain that was not heard of for so long is taken for dead: nearly all of a recovery is spent on this."""
     beat_ms: int = Field(default=200, ge=20)
+    """How often a lease is renewed."""
     reap_ms: int = Field(default=500, ge=20)
     """The longest time between two looks for what nobody claimed; a lease that runs out is looked at when it does."""
     unclaimed_ms: int = Field(default=2_000, ge=100)
@@ -47,18 +50,25 @@ class BusSettings(BaseSettings):
     call_lease_ms: int = Field(default=2_000, ge=100, le=60_000)
     """A voice gateway that was not heard of for so long does not answer its call any more: another is sent."""
     call_renew_ms: int = Field(default=500, ge=20)
+    """How often a call's lease is renewed."""
     call_reserve_ms: int = Field(default=5_000, ge=100, le=60_000)
     """How long a watchdog looks after such a call alone; an agent that has not come by then is sent once more."""
     dedup_s: int = Field(default=86_400, ge=60)
     """How long an id is remembered."""
     subscription_ms: int = Field(default=60_000, ge=1_000)
+    """How long a gateway that does not renew it follows a conversation."""
     poll_ms: int = Field(default=2_000, ge=100)
     """How often a feed looks for events whose hint was lost."""
     max_mailbox: int = Field(default=limits.MAX_MAILBOX, ge=1)
+    """Turns of one conversation that may wait; the next is told `busy`."""
     max_waiting: int = Field(default=limits.MAX_WAITING, ge=1)
+    """Conversations that may wait; the turn of another is told `overloaded`."""
     max_attempts: int = Field(default=limits.MAX_ATTEMPTS, ge=1)
+    """Runs that may break over one turn, before it is a dead letter."""
     max_draft_bytes: int = Field(default=limits.MAX_DRAFT_BYTES, ge=1)
+    """The longest reply; one that grows beyond it fails."""
     max_chunk_stream: int = Field(default=limits.MAX_CHUNK_STREAM, ge=100)
+    """Entries that a gateway's stream keeps."""
     fairness: int = Field(default=4, ge=0)
     """Turns of one conversation that a worker answers in a row while others wait."""
     log_tail: int = Field(default=400, ge=1)

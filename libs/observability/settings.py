@@ -29,9 +29,11 @@ class ObservabilitySettings(BaseSettings):
 
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+    """`auto`: text on a terminal, else JSON."""
     show_words: bool = False
     """Guests' and the concierge's words, tools' arguments and exceptions' texts in logs and traces: personal data of
     guests, for whoever reads those. For a developer's machine."""
     health_host: str = "127.0.0.1"
+    """Where a worker that has no HTTP of its own tells health and metrics."""
     health_port: int = Field(default=0, ge=0, le=65_535)
     """Of a worker that has no HTTP of its own; 0: any free port, told in the log."""

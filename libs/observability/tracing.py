@@ -46,15 +46,22 @@ class TracingSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True)
 
     endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Where spans are sent, by OTLP over HTTP. Empty: none are made."""
     traces_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     """The whole address; the other one is completed with `/v1/traces`."""
     disabled: str = Field(default="", validation_alias="OTEL_SDK_DISABLED")
+    """`true`: no spans, whatever else is set."""
     exporter: str = Field(default="otlp", validation_alias="OTEL_TRACES_EXPORTER")
+    """`none`: no spans. No other value makes a difference."""
     protocol: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL")
+    """Spans leave by http/protobuf, whatever this says."""
     traces_protocol: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+    """The same."""
 
     service_name: str = Field(default="", validation_alias="OTEL_SERVICE_NAME")
+    """Instead of the service's own name."""
     resource: str = Field(default="", validation_alias="OTEL_RESOURCE_ATTRIBUTES")
+    """What else is told of the process: `name=value,...`."""
 
     @property
     def on(self) -> bool:

@@ -28,7 +28,7 @@ class ConfigurationError(Exception):
 class ApiKeySettings(BaseSettings):
     """Environment: BOTEL_API_KEYS, BOTEL_API_KEY."""
 
-    model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     api_keys: SecretStr = Field(default=SecretStr(""))
     """`property:sha256hex,...`; a property may have several, for changing keys without a gap."""

@@ -27,33 +27,44 @@ class ModelSettings(BaseSettings):
     )
 
     kind: ModelKind = Field(default=ModelKind.OFFLINE, validation_alias="BRAIN_MODEL")
+    """`openai`: OpenAI, or whatever speaks its protocol at OPENAI_BASE_URL."""
     temperature: float = Field(default=0.3, ge=0, le=2, validation_alias="BRAIN_MODEL_TEMPERATURE")
     timeout_s: float = Field(default=30.0, gt=0, validation_alias="BRAIN_MODEL_TIMEOUT_S")
+    """Longest answer of one request."""
     connect_s: float = Field(default=2.0, gt=0, validation_alias="BRAIN_MODEL_CONNECT_S")
+    """Longest try to connect."""
     gap_s: float = Field(default=10.0, gt=0, validation_alias="BRAIN_MODEL_GAP_S")
     """Longest wait for a first or a next token."""
     keepalive_s: float = Field(default=60.0, ge=0, validation_alias="BRAIN_MODEL_KEEPALIVE_S")
     """How long an idle connection is kept: guests pause longer than the client's default of five seconds."""
     max_connections: int = Field(default=200, ge=1, validation_alias="BRAIN_MODEL_MAX_CONNECTIONS")
+    """To the provider, at once."""
 
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
+    """'': OpenAI's own."""
     openai_model: str = Field(default="gpt-4.1-mini", validation_alias="OPENAI_MODEL")
 
     azure_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="AZURE_OPENAI_API_KEY")
     azure_endpoint: str = Field(default="", validation_alias="AZURE_OPENAI_ENDPOINT")
+    """`https://<resource>.openai.azure.com`."""
     azure_deployment: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_DEPLOYMENT")
+    """The deployment's name."""
     azure_model: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_MODEL")
+    """The model that it deploys: named in history and metrics."""
     azure_api_version: str = Field(default="2024-10-21", validation_alias="AZURE_OPENAI_API_VERSION")
 
     price_input: float = Field(default=0.0, ge=0, validation_alias="BRAIN_PRICE_INPUT")
     """Of a million input tokens, in whole units of your currency, as providers print it. 0: costs are not counted."""
     price_output: float = Field(default=0.0, ge=0, validation_alias="BRAIN_PRICE_OUTPUT")
+    """Of a million output tokens."""
     price_cached: float | None = Field(default=None, ge=0, validation_alias="BRAIN_PRICE_CACHED")
     """Of a million input tokens that the provider had cached; not set: the price of input."""
 
     offline_first_token_s: float = Field(default=0.0, ge=0, le=60, validation_alias="BRAIN_OFFLINE_FIRST_TOKEN_S")
+    """How long the offline model takes to its first token: for load tests."""
     offline_token_s: float = Field(default=0.0, ge=0, le=10, validation_alias="BRAIN_OFFLINE_TOKEN_S")
+    """And to each one after it."""
 
     def prices(self) -> Prices:
         cached = self.price_input if self.price_cached is None else self.price_cached
@@ -74,6 +85,7 @@ class BrainSettings(BaseSettings):
     drain_s: float = Field(default=25.0, ge=0)
     """How long running answers may go on after SIGTERM, before they are handed over."""
     tool_timeout_s: float = Field(default=8.0, gt=0)
+    """A tool that takes longer is given up; the outcome of a booking is looked up then."""
     store_url: str = ""
     """The context store, asked for what Redis has forgotten of a returning guest's conversation. '': not asked."""
     store_keys: SecretStr = SecretStr("")

@@ -12,14 +12,17 @@ class TextSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BOTEL_TEXT_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
+    """Beyond loopback it does not start with the development key."""
     port: int = Field(default=8080, ge=0, le=65_535)
     """0: any free one, told in the log."""
     max_body_bytes: int = Field(default=262_144, ge=1_024)
+    """The longest body of a request."""
     turn_deadline_ms: int = Field(default=60_000, ge=0)
     """A reply that nobody has begun by then is not begun. 0: none."""
     reply_timeout_s: float = Field(default=90.0, gt=0)
     """How long a request waits for its reply before it is told to come back."""
     heartbeat_s: float = Field(default=15.0, gt=0)
+    """A comment in an event stream after so long without an event."""
     max_streams: int = Field(default=2_000, ge=1)
     """Event streams open at once."""
     max_streams_per_key: int = Field(default=1_500, ge=1)
@@ -46,3 +49,4 @@ class VoiceSessionSettings(BaseSettings):
     timeout_s: float = Field(default=2.0, gt=0)
     """How long LiveKit may take to answer before a session is refused."""
     max_webhook_bytes: int = Field(default=65_536, ge=1_024)
+    """The longest body of LiveKit's webhook."""

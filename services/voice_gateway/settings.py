@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Annotated, Any
+
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.voice_gateway.domain.control import desk_name, is_address
 from services.voice_gateway.domain.manners import GREETING, Patience
@@ -15,16 +18,20 @@ __all__ = ["CallSettings", "GatewaySettings", "SpeechSettings", "SttProvider", "
 class CallSettings(BaseSettings):
     """Environment: BOTEL_CALL_*. Durations are seconds."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_CALL_", extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_CALL_", extra="ignore", env_ignore_empty=True)
 
     greeting: str = Field(default=GREETING, max_length=500)
-    """Said when the call stands; empty: the guest speaks first."""
+    """Said when the call stands; `off`: the guest speaks first."""
     filler_s: float = Field(default=1.0, gt=0)
+    """Without words of the answer by then a filler is said."""
     first_words_s: float = Field(default=8.0, gt=0)
+    """Without words of the answer by then the concierge apologises."""
     stall_s: float = Field(default=5.0, gt=0)
+    """An answer that does not go on for so long ends in an apology."""
     endpointing_s: float = Field(default=0.5, ge=0.1)
     """Silence after which the guest's turn is over."""
     max_endpointing_s: float = Field(default=3.0, ge=0.1)
+    """The longest silence that is waited for the guest to go on."""
     interrupt_after_s: float = Field(default=0.5, ge=0.1)
     """Guest speech that pauses the concierge."""
     interrupt_words: int = Field(default=2, ge=1)
@@ -34,6 +41,7 @@ class CallSettings(BaseSettings):
     confidence_floor: float = Field(default=0.3, ge=0, le=1)
     """Below it the guest is asked to repeat."""
     max_duration_s: float = Field(default=3_600.0, gt=0)
+    """A call that lasts longer is ended."""
     silence_s: float = Field(default=15.0, gt=0)
     """Silence of both after which the guest is asked whether they are still there."""
     silences: int = Field(default=2, ge=1)
@@ -46,8 +54,24 @@ class CallSettings(BaseSettings):
     """LiveKit's id of the SIP trunk by which staff is called into a room."""
     guest_wait_s: float = Field(default=60.0, gt=0)
     """In a room: how long the concierge waits for the guest to come at all."""
-    desks: dict[str, str] = Field(default_factory=dict, max_length=16)
+    desks: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, max_length=16)
     """Where guests can be put through to: JSON, `{"reception": "tel:+4940123"}`. The brain knows the names only."""
+
+    @field_validator("greeting")
+    @classmethod
+    def _or_none(cls, greeting: str) -> str:
+        return "" if greeting == "off" else greeting
+
+    @field_validator("desks", mode="before")
+    @classmethod
+    def _from_json(cls, given: Any) -> Any:
+        """Read here: pydantic-settings would name the field, and not the setting, of what is no JSON."""
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given)
+        except ValueError as error:
+            raise ValueError('no JSON such as {"reception": "tel:+4940123"}') from error
 
     @field_validator("desks")
     @classmethod
@@ -64,7 +88,7 @@ class CallSettings(BaseSettings):
 class GatewaySettings(BaseSettings):
     """Environment: BOTEL_VOICE_HOST, BOTEL_VOICE_PORT, ..."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_VOICE_", extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_VOICE_", extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
     """The audio door has no guest authentication: it refuses to listen beyond loopback."""
@@ -73,6 +97,7 @@ class GatewaySettings(BaseSettings):
     properties: str = "harbour"
     """Properties whose calls are taken, comma separated."""
     max_calls: int = Field(default=20, ge=1)
+    """Calls at once; beyond it the audio door refuses, and rooms go to other gateways."""
     idle_jobs: int = Field(default=1, ge=0)
     """Processes that stand ready for calls in rooms, models loaded."""
     drain_s: float = Field(default=20.0, ge=0)

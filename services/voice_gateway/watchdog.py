@@ -33,7 +33,7 @@ _MOST = 32
 class WatchdogSettings(BaseSettings):
     """Environment: BOTEL_WATCHDOG_*. Durations are seconds."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_WATCHDOG_", extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_WATCHDOG_", extra="ignore", env_ignore_empty=True)
 
     look_s: float = Field(default=0.5, gt=0)
     """At most a quarter of BOTEL_BUS_CALL_LEASE_MS: who looks more rarely judges nobody."""

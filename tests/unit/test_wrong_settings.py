@@ -24,3 +24,22 @@ def test_it_names_the_setting_and_not_its_secret(command: tuple[str, ...]) -> No
     assert "settings: REDIS_URL: " in said
     assert "Traceback" not in said
     assert "a-password" not in said
+
+
+@pytest.mark.parametrize(
+    ("service", "setting", "value"),
+    [
+        ("brain", "BRAIN_SLOTS", "many"),
+        ("brain", "BRAIN_MODEL_TIMEOUT_S", "-1"),
+        ("voice_gateway", "BOTEL_CALL_DESKS", "tel:+49"),
+        ("context_store", "BOTEL_BUS_SHARDS", "0"),
+        ("text_gateway", "BOTEL_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_it_is_named_as_it_is_set(service: str, setting: str, value: str) -> None:
+    env = {**os.environ, setting: value}
+    done = subprocess.run(
+        [sys.executable, "-m", f"services.{service}"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"{service}: settings: {setting}: " in done.stderr

@@ -34,31 +34,40 @@ class SpeechSettings(BaseSettings):
     """Environment: BOTEL_STT and BOTEL_TTS, comma separated, the first that works is used; empty: what has a key, and
     local behind it. Keys and addresses by the providers' usual names."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="BOTEL_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix="BOTEL_", populate_by_name=True, extra="ignore", env_ignore_empty=True
+    )
 
     stt: str = ""
+    """Who hears: `deepgram`, `openai`, `local`, in order. Empty: what has a key, then local."""
     tts: str = ""
+    """Who speaks: `openai`, `elevenlabs`, `deepgram`, `local`, in order. Empty: what has a key, then local."""
     deepgram_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="DEEPGRAM_API_KEY")
     deepgram_base_url: str = Field(default="https://api.deepgram.com", validation_alias="DEEPGRAM_BASE_URL")
     deepgram_stt_model: str = "nova-3"
     deepgram_tts_model: str = "aura-2-andromeda-en"
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    """Used for speech only while OPENAI_BASE_URL is OpenAI's own."""
     openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
     openai_speech_api_key: SecretStr = SecretStr("")
+    """Its key; any, if it asks for none."""
     openai_speech_base_url: str = ""
     """A speech server that is not the language model's. It has its own key and is never sent OPENAI_API_KEY."""
     openai_stt_model: str = "gpt-4o-mini-transcribe"
     openai_tts_model: str = "gpt-4o-mini-tts"
     openai_tts_voice: str = "ash"
+    """One of the model's voices."""
     elevenlabs_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ELEVENLABS_API_KEY")
     elevenlabs_base_url: str = Field(default="https://api.elevenlabs.io/v1", validation_alias="ELEVENLABS_BASE_URL")
     elevenlabs_voice_id: str = "EXAVITQu4vr4xnSDxMaL"
+    """A voice of the account."""
     elevenlabs_model: str = "eleven_turbo_v2_5"
     local_voice: str = "en-us"
     """An eSpeak NG voice."""
     local_voice_rate: int = Field(default=165, ge=80, le=450)
     """Words a minute."""
     language: str = "en-US"
+    """What guests speak, for recognisers: a BCP 47 tag."""
     keyterms: str = ""
     """Names that recognisers should know, by property: JSON {"harbour": ["Harbour View"]}, or the path of such a
     file. "*" stands for every property that is not named."""

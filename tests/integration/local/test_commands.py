@@ -45,6 +45,7 @@ def with_docker(tmp_path: Path) -> Machine:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/docker").write_text(DOCKER)
     (tmp_path / "bin/docker").chmod(0o755)
+    (tmp_path / "docker-compose.yml").write_text("services: {}\n")
     return Machine(tmp_path, COMPOSE_VERSION="2.29.1", ENGINE="yes", UP="yes")
 
 
@@ -58,6 +59,26 @@ def test_up_takes_compose_and_gives_it_the_digest_of_the_key_only(with_docker: M
         "compose up --detach --build --wait --wait-timeout 300 --scale brain=3 "
         f"keys=harbour:{digest} profiles=voice,observability postgres={password}",
     ]
+
+
+def test_up_names_what_containers_will_not_have_of_the_environment(
+    with_docker: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_docker.environ["BRAIN_MODEL"] = "openai"
+    assert with_docker.run("up") == 0
+    assert "containers take these from .env only, where they are not: BRAIN_MODEL\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_the_data_may_be_elsewhere(with_docker: Machine, where: str, tmp_path: Path) -> None:
+    """Only the environment was asked: what `up` started was looked for in var/, and not found."""
+    if where == ".env":
+        (tmp_path / ".env").write_text(f"BOTEL_VAR={tmp_path}/elsewhere\n")
+    else:
+        with_docker.environ["BOTEL_VAR"] = f"{tmp_path}/elsewhere"
+    assert with_docker.run("up") == 0
+    assert (tmp_path / "elsewhere/postgres.password").exists()
+    assert not (tmp_path / "var").exists()
 
 
 def test_up_ends_with_where_everything_is(with_docker: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.livekit.config import RoomKeys
 from deploy.local import compose
-from deploy.local.compose import Kept, compose_env, kept, without_taken_port
+from deploy.local.compose import Kept, compose_env, kept, unseen_by_containers, without_taken_port
 from deploy.local.ports import HOST, answers
 from deploy.local.state import RowState, StackState
 from deploy.local.urls import Place, compose_places, native_places, told
@@ -67,6 +67,23 @@ def test_a_password_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> 
 
 def test_a_password_that_is_set_is_used() -> None:
     assert compose_env({"BOTEL_POSTGRES_PASSWORD": "theirs"}, KEYS)["BOTEL_POSTGRES_PASSWORD"] == "theirs"
+
+
+def test_what_containers_do_not_get_of_the_environment_is_told_by_name(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("BOTEL_API_KEYS: ${BOTEL_API_KEYS:?}\nOTEL_TRACES_SAMPLER:\n")
+    named = {"BOTEL_API_KEYS": "a:b", "OTEL_TRACES_SAMPLER": "always_on"}
+    theirs = {"BRAIN_MODEL": "openai", "OPENAI_API_KEY": "sk-1", "DEEPGRAM_API_KEY": ""}
+    others = {"PATH": "/bin", "BOTEL_STACK": "native", "BOTEL_VAR": "/var/lib/botel"}
+
+    told = unseen_by_containers(tmp_path, {**named, **theirs, **others}, {"BRAIN_MODEL": "openai"})
+
+    assert told == ["OPENAI_API_KEY"]
+
+
+def test_the_project_s_compose_file_is_looked_at() -> None:
+    assert unseen_by_containers(Path(), {"BOTEL_POSTGRES_PASSWORD": "x", "BOTEL_BUS_SHARDS": "2"}, {}) == [
+        "BOTEL_BUS_SHARDS"
+    ]
 
 
 @pytest.fixture
