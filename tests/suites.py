@@ -17,7 +17,7 @@ import pytest
 from deploy.local.env import without_settings
 
 SUITES = {
-    "unit": "starts nothing",
+    "unit": "starts no server",
     "bus": "the turn protocol on a real Redis",
     "integration": "one service and its parts",
     "e2e": "the whole stack, audio included",

@@ -23,7 +23,8 @@ _HEAD = """# Settings
 
 Every setting of the services, from the classes that read them: `make settings` writes this page, `make check` holds it
 to them. The ones that most people want, and those of `make up` and of the containers, are in
-[.env.example](../.env.example). A setting that is left blank was not made. A wrong one ends its process at once, which names it.
+[.env.example](../.env.example). A setting that is left blank was not made. A wrong one ends its process at once, which
+names it.
 """
 _LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 _KINDS = {str: "text", SecretStr: "secret", int: "whole number", float: "number", bool: "`true`, `false`", Path: "path"}
