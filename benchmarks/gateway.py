@@ -31,8 +31,9 @@ _OPEN_AT_ONCE = 50
 class Gateway:
     """The commands of this process. Durations are milliseconds."""
 
-    def __init__(self, bus: Bus, feed: Feed) -> None:
-        self._conversations, self._feed = Conversations(bus), feed
+    def __init__(self, bus: Bus, feed: Feed, reply: str = work.REPLY) -> None:
+        """`reply`: what questions are answered with."""
+        self._conversations, self._feed, self._reply = Conversations(bus), feed, reply
 
     async def closed(self, turns: int, at_once: int) -> Columns:
         async with self._followed(conversations_for(turns, at_once)) as followed:
@@ -109,7 +110,7 @@ class Gateway:
     async def _ask(self, one: Subscription) -> Took:
         words: list[str] = []
         took = await self._hear(one, work.QUESTION, lambda piece: words.append(piece.text))
-        assert "".join(words) == work.REPLY, "the reply came otherwise than it was made"
+        assert "".join(words) == self._reply, "the reply came otherwise than it was made"
         return took
 
     async def _hear(self, one: Subscription, text: str, arrived: Callable[[Piece], None]) -> Took:
