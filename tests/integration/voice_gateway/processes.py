@@ -73,7 +73,7 @@ async def _start(redis_url: str, http: aiohttp.ClientSession, log: Path, env: di
         "BOTEL_VOICE_PORT": str(port),
         "BOTEL_STT": "local",
         "BOTEL_TTS": "local",
-        "BOTEL_CALL_GREETING": "",
+        "BOTEL_CALL_GREETING": "off",
         "BOTEL_LOG_FORMAT": "json",
         "BOTEL_BUS_COMMAND_TIMEOUT_MS": "500",
     }

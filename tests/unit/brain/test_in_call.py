@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.env import read_dotenv
 from services.brain.domain import marks
 from services.brain.domain.desks import MAX_DESKS, find_desk, parse_desks
 from services.brain.offline import replies
@@ -110,14 +111,15 @@ def test_desks_are_read_from_a_setting() -> None:
     assert parse_desks("") == ()
 
 
-def test_no_desk_is_offered_that_nobody_has_a_number_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_desk_is_offered_that_nobody_has_a_number_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brain and gateway have a setting each: what neither was told of, neither knows; the example tells both alike."""
     monkeypatch.delenv("BRAIN_DESKS", raising=False)
     monkeypatch.delenv("BOTEL_CALL_DESKS", raising=False)
     assert set(BrainSettings().desk_names()) == set(CallSettings().desks) == set()
-    example = dict(re.findall(r"(?m)^#(BRAIN_DESKS|BOTEL_CALL_DESKS)=(.*)$", Path(".env.example").read_text()))
-    for name, value in example.items():
-        monkeypatch.setenv(name, value)
+    example = tmp_path / ".env"
+    example.write_text(re.sub(r"(?m)^#(?=BRAIN_DESKS=|BOTEL_CALL_DESKS=)", "", Path(".env.example").read_text()))
+    for name in ("BRAIN_DESKS", "BOTEL_CALL_DESKS"):
+        monkeypatch.setenv(name, read_dotenv(example)[name])
     assert set(BrainSettings().desk_names()) == set(CallSettings().desks) != set()
 
 
