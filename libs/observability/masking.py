@@ -38,6 +38,8 @@ _KNOWN = frozenset(
     ]
 )
 """Fields of libraries whose texts are names of things."""
+_NATIVE = ("livekit", "%s:%s:%s - %s")
+"""What LiveKit's native library logs: target, line and module are names in its source; its message may say anything."""
 _MAX_CHAIN = 8
 _MAX_FRAMES = 40
 
@@ -63,7 +65,8 @@ class Masking:
         if isinstance(args, Mapping):
             args = {key: _argument(value, trusted) for key, value in args.items()}
         else:
-            args = tuple(_argument(value, trusted) for value in args)
+            native = (record.name, record.msg) == _NATIVE
+            args = tuple(_argument(value, trusted or (native and place != 3)) for place, value in enumerate(args))
         try:
             return str(record.msg % args)
         except (TypeError, ValueError):  # a number was wanted where something else was masked

@@ -120,6 +120,12 @@ def test_what_nobody_said_stays(make_lines: Callable[..., Lines]) -> None:
     assert (told["speech_id"], told["ms"], told["model"]) == ("s-1", 7, "m")
 
 
+def test_of_livekit_s_native_library_the_place_stays(make_lines: Callable[..., Lines]) -> None:
+    lines = make_lines("livekit")
+    lines.log.warning("%s:%s:%s - %s", "libwebrtc", 279, "livekit::rtc_engine", f"cannot send {WORD}")
+    assert lines.only()["message"] == "libwebrtc:279:livekit::rtc_engine - (masked)"
+
+
 def test_a_masked_message_says_where_it_comes_from(make_lines: Callable[..., Lines]) -> None:
     lines = make_lines(FOREIGN)
     lines.log.info(f"received {WORD}")
