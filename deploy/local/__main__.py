@@ -99,7 +99,7 @@ def _up(context: Context, arguments: argparse.Namespace) -> int:
 def _up_in_containers(context: Context, env: Mapping[str, str], brains: int) -> int:
     print("starting with Docker Compose; returns when every container is healthy", flush=True)
     if unseen := unseen_by_containers(context.root, context.environ, read_dotenv(context.dotenv)):
-        print(f"containers take these from .env only, where they are not: {', '.join(unseen)}", file=sys.stderr)
+        print(f"containers read .env, which says otherwise of these: {', '.join(unseen)}", file=sys.stderr)
     filled = compose_env(env, kept(context.files.directory))
     filled = without_taken_port(filled, ours=context.compose.runs() and ready(LLM_PORT))
     done = Compose(context.root, filled).up(brains)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from deploy.local.process import State
 from deploy.local.state import Files, StackState
 
 T = TypeVar("T")
@@ -74,7 +75,8 @@ def scale(files: Files, brains: int) -> StackState:
         if now["error"]:
             raise Failed(now["error"])
         states = [row["state"] for row in now["rows"] if row["name"].startswith("brain-")]
-        return now if states == ["ready"] * brains else None
+        begun = (State.READY, State.UNREADY)  # one that cannot work just now has been ready, and holds nobody up
+        return now if len(states) == brains and all(state in begun for state in states) else None
 
     return _until(done, START_S, "not all brains are ready")
 

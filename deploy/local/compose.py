@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from deploy.livekit.binary import OFF, VARIABLE
 from deploy.livekit.config import KEYS_FILE, RoomKeys, kept_keys, write_private
-from deploy.local.env import PRIVATE
 from deploy.local.ports import HOST, answers
 from deploy.local.state import ports_of
 from deploy.redis.passwords import NAMES, PASSWORDS_FILE, Passwords, kept_passwords, url_of
@@ -30,8 +29,16 @@ REDIS_PLACE = "redis:6379"
 VOICE, OBSERVABILITY = "voice", "observability"
 KEPT_FILE = "postgres.password"
 COMPOSE_FILE = "docker-compose.yml"
-NATIVE = {"BOTEL_STACK", "BOTEL_VAR", "BOTEL_SETUP_ROOT", "BOTEL_REDIS_SERVER", "BOTEL_PROMETHEUS", VARIABLE}
-"""Settings of make itself and of the native stack: no container wants them."""
+OF_SERVICES = ("BOTEL_", "BRAIN_", "DEEPGRAM_", "OPENAI_", "AZURE_OPENAI_", "ELEVENLABS_", "LANGSMITH_", "OTEL_")
+OF_LAUNCHER = {
+    "BOTEL_API_KEY",
+    "BRAIN_STORE_KEYS",
+    "BOTEL_STACK",
+    "BOTEL_VAR",
+    "BOTEL_REDIS_SERVER",
+    "BOTEL_PROMETHEUS",
+}
+"""`make up` makes of them what containers get, or they are its own and the native stack's."""
 
 
 class Kept(NamedTuple):
@@ -109,10 +116,14 @@ def without_taken_port(env: Mapping[str, str], *, ours: bool) -> dict[str, str]:
 
 
 def unseen_by_containers(root: Path, environ: Mapping[str, str], dotenv: Mapping[str, str]) -> list[str]:
-    """Settings of the environment that containers do not get: they read `.env`, and what the Compose file names."""
-    named = set(re.findall(r"[A-Z][A-Z0-9_]+", (root / COMPOSE_FILE).read_text()))
-    given = {name for name, value in environ.items() if name.startswith(PRIVATE) and value != dotenv.get(name, "")}
-    return sorted(given - named - NATIVE)
+    """Settings of services that are otherwise in the environment than containers get them, which is from `.env`.
+
+    The Compose file passes some on: `${NAME...}`, or a name without a value.
+    """
+    text = (root / COMPOSE_FILE).read_text()
+    passed = {*re.findall(r"\$\{(\w+)", text), *re.findall(r"(?m)^ +([A-Z][A-Z0-9_]+):$", text)}
+    given = {name for name, value in environ.items() if name.startswith(OF_SERVICES) and value != dotenv.get(name, "")}
+    return sorted(name for name in given - passed - OF_LAUNCHER - {VARIABLE} if not name.startswith("BOTEL_TEST_"))
 
 
 class Compose:

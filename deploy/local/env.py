@@ -37,7 +37,7 @@ def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8") from error
 

@@ -14,7 +14,7 @@ from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.bus.stats import GroupStats, ShardStats, read_stats
 from libs.contracts.errors import BusUnavailable
-from libs.process import wrong_settings
+from libs.settings import wrong_settings
 
 HOME = "\x1b[H\x1b[J"
 HEAD = (
@@ -79,6 +79,9 @@ def main() -> int:
         return 1
     except ValidationError as error:
         print(wrong_settings(error), file=sys.stderr)
+        return 1
+    except ValueError as error:  # of .env, or a port in it
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -21,6 +21,8 @@ SETTLED_S = 30.0
 POLL_S = 0.05
 WATCH_S = 5.0
 """Between two looks at one that is ready."""
+UNREADY_POLL_S = 0.5
+"""And at one that was."""
 LINE_BYTES = 65_536
 TAIL_LINES = 20
 
@@ -183,7 +185,8 @@ class Supervised:
             elif not ready and self.state is State.READY:
                 self._set(State.UNREADY)
             was_ready = was_ready or ready
-            await asyncio.sleep(self.spec.watch_s if was_ready else POLL_S)
+            pause_s = self.spec.watch_s if ready else min(self.spec.watch_s, UNREADY_POLL_S)
+            await asyncio.sleep(pause_s if was_ready else POLL_S)
 
     async def _pump(self, read_end: int) -> None:
         reader = asyncio.StreamReader()

@@ -20,7 +20,7 @@ from libs.contracts.chunks import EventCopy, decode_chunk
 from libs.contracts.codec import decode
 from libs.contracts.errors import BusUnavailable, MalformedMessage
 from libs.contracts.keys import Keys
-from libs.process import wrong_settings
+from libs.settings import wrong_settings
 
 COUNT = 256
 MAX_TEXT_CHARS = 160
@@ -173,6 +173,9 @@ def main() -> int:
         return 1
     except ValidationError as error:
         print(wrong_settings(error), file=sys.stderr)
+        return 1
+    except ValueError as error:  # of .env, or a port in it
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

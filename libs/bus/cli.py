@@ -20,7 +20,7 @@ from libs.bus.groups import EventGroups
 from libs.bus.settings import BusSettings
 from libs.bus.worker import wall_clock_ms
 from libs.contracts.errors import BotelError
-from libs.process import wrong_settings
+from libs.settings import wrong_settings
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_LISTED = 10_000

@@ -1,9 +1,9 @@
-"""How many turns a worker begins together. Pure: what time it took comes in as an argument."""
+"""How many turns a worker begins together. Pure: what it cost comes in as an argument."""
 
 from __future__ import annotations
 
 FIRST = 4
-"""What is begun, twice, before anything is known of what beginning costs."""
+"""What is begun while nothing is known of what beginning costs."""
 _LEAST = 2
 _HELD = 1 / 20
 """Of a lease: for so long beginning a portion may hold up the loop, which has the lease to renew."""
@@ -21,18 +21,10 @@ class Portion:
         """`most`: the slots there are."""
         self._most, self._limit_s = max(most, 1), lease_s * _HELD
         self.size = min(FIRST, self._most)
-        self._before = 0
 
-    def begun(self, asked: int, got: int, took_s: float) -> None:
-        """A read asked for so many turns and got some, which were begun; read and beginning took so long.
-
-        Only what a read got at once tells anything: one that had to wait gets less than it asked for, or its only one.
-        While it was under way the portion before was begun, so that one says whether more can be.
-        """
-        before, self._before = self._before, got
-        if not got == asked > 1:
-            return
-        if took_s > self._limit_s:
+    def begun(self, count: int, held_s: float) -> None:
+        """So many were begun together, and the loop was held up for so long meanwhile, by them or by what runs."""
+        if held_s > self._limit_s:
             self.size = max(min(_LEAST, self._most), self.size // 2)
-        elif before >= self.size and took_s < self._limit_s / 2:
+        elif count >= self.size and held_s < self._limit_s / 2:  # few that were begun quickly do not vouch for many
             self.size = min(self._most, self.size * 2)

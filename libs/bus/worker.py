@@ -26,6 +26,8 @@ from libs.contracts.errors import BusDenied, BusUnavailable, MalformedMessage
 from libs.contracts.keys import TURN_GROUP, Keys
 
 _PAUSE_S = 0.1
+_BEGUN_S = 0.01
+"""After so long the claims of what was read are answered and its handlers run, or the loop is held up."""
 _log = logging.getLogger(__name__)
 
 
@@ -120,15 +122,16 @@ class Worker:
                     await self._bus.recount(shard.keys.turns, TURN_GROUP)
                     await self._reread_pending(shard, reader)
                 taken = await self._slots.take(portion.size)
-                asked, entries = time.monotonic(), list[Entry]()
+                entries: list[Entry] = []
                 try:
                     entries = await self._read_some(shard, reader, taken, after=">")
                 finally:
                     self._slots.give(taken - len(entries))
                 for entry in entries:
                     self._take(shard, entry)
+                if entries:
+                    _watch(portion, len(entries))
                 await _let_go_on(entries)
-                portion.begun(taken, len(entries), time.monotonic() - asked)
         finally:
             await reader.close()
 
@@ -182,6 +185,12 @@ class Worker:
                         shard.cancel(entry)
         finally:
             await reader.close()
+
+
+def _watch(portion: Portion, count: int) -> None:
+    """Look how late the loop is when these turns have been claimed and begun."""
+    due = time.monotonic() + _BEGUN_S
+    asyncio.get_running_loop().call_later(_BEGUN_S, lambda: portion.begun(count, time.monotonic() - due))
 
 
 async def _let_go_on(entries: Sequence[Entry]) -> None:

@@ -28,6 +28,7 @@ class ObservabilitySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BOTEL_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     log_level: LogLevel = LogLevel.INFO
+    """What is logged at all."""
     log_format: LogFormat = LogFormat.AUTO
     """`auto`: text on a terminal, else JSON."""
     show_words: bool = False

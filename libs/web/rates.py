@@ -27,15 +27,19 @@ class RateSettings(BaseSettings):
     turns_per_s: float = Field(default=100.0, ge=0, le=100_000)
     """Messages, and cancels counted for themselves. A hotel of a thousand rooms sends a few."""
     turns_burst: int = Field(default=500, ge=1)
+    """Of them at once."""
     sessions_per_s: float = Field(default=20.0, ge=0, le=100_000)
     """Voice sessions."""
     sessions_burst: int = Field(default=100, ge=1)
+    """Of them at once."""
     streams_per_s: float = Field(default=100.0, ge=0, le=100_000)
     """Event streams begun: after a restart of a gateway all come at once."""
     streams_burst: int = Field(default=2_000, ge=1)
+    """Of them at once."""
     reads_per_s: float = Field(default=200.0, ge=0, le=100_000)
     """Requests to the context store."""
     reads_burst: int = Field(default=1_000, ge=1)
+    """Of them at once."""
 
     def limits(self) -> dict[str, Rate]:
         """By what is asked; without those that have no limit."""

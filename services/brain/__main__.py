@@ -7,7 +7,8 @@ import sys
 from pydantic import ValidationError
 
 from libs.contracts.errors import BotelError
-from libs.process import run, wrong_settings
+from libs.process import run
+from libs.settings import wrong_settings
 from services.brain import app
 
 

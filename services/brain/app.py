@@ -56,7 +56,7 @@ async def run() -> None:
         earlier = await stack.enter_async_context(
             earlier_events(
                 brain.store_url,
-                brain.store_keys.get_secret_value(),
+                brain.keys_of_store(),
                 limit=settings.log_tail,
                 timeout_s=brain.store_timeout_s,
             )

@@ -82,14 +82,12 @@ def _event(body: bytes, before: int) -> AnyEvent | None:
 
 
 @contextlib.asynccontextmanager
-async def earlier_events(url: str, keys: str, *, limit: int, timeout_s: float) -> AsyncIterator[EarlierEvents | None]:
-    """Asks the store at `url` with `keys`, `property:key,...`; None without a URL. `ValueError` for malformed keys."""
+async def earlier_events(
+    url: str, keys: Mapping[str, str], *, limit: int, timeout_s: float
+) -> AsyncIterator[EarlierEvents | None]:
+    """Asks the store at `url` with the `keys` of properties; None without a URL."""
     if not url:
         yield None
         return
-    pairs = [pair.strip().partition(":") for pair in keys.split(",") if pair.strip()]
-    if not all(property_id and key for property_id, _, key in pairs):
-        raise ValueError("BRAIN_STORE_KEYS: expected `property:key`, separated by commas")
     async with httpx2.AsyncClient(trust_env=False) as http:
-        known = {property_id: key for property_id, _, key in pairs}
-        yield EarlierEvents(http, url, known, limit=limit, timeout_s=timeout_s)
+        yield EarlierEvents(http, url, keys, limit=limit, timeout_s=timeout_s)

@@ -29,8 +29,9 @@ class ModelSettings(BaseSettings):
     kind: ModelKind = Field(default=ModelKind.OFFLINE, validation_alias="BRAIN_MODEL")
     """`openai`: OpenAI, or whatever speaks its protocol at OPENAI_BASE_URL."""
     temperature: float = Field(default=0.3, ge=0, le=2, validation_alias="BRAIN_MODEL_TEMPERATURE")
+    """The model's; 0 makes it say the same again."""
     timeout_s: float = Field(default=30.0, gt=0, validation_alias="BRAIN_MODEL_TIMEOUT_S")
-    """Longest answer of one request."""
+    """Longest silence of the connection within one request."""
     connect_s: float = Field(default=2.0, gt=0, validation_alias="BRAIN_MODEL_CONNECT_S")
     """Longest try to connect."""
     gap_s: float = Field(default=10.0, gt=0, validation_alias="BRAIN_MODEL_GAP_S")
@@ -41,11 +42,14 @@ class ModelSettings(BaseSettings):
     """To the provider, at once."""
 
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    """OpenAI's, or any that the server at OPENAI_BASE_URL takes."""
     openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
     """'': OpenAI's own."""
     openai_model: str = Field(default="gpt-4.1-mini", validation_alias="OPENAI_MODEL")
+    """Name of the model."""
 
     azure_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="AZURE_OPENAI_API_KEY")
+    """The resource's."""
     azure_endpoint: str = Field(default="", validation_alias="AZURE_OPENAI_ENDPOINT")
     """`https://<resource>.openai.azure.com`."""
     azure_deployment: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_DEPLOYMENT")
@@ -53,6 +57,7 @@ class ModelSettings(BaseSettings):
     azure_model: str = Field(default="gpt-4.1-mini", validation_alias="AZURE_OPENAI_MODEL")
     """The model that it deploys: named in history and metrics."""
     azure_api_version: str = Field(default="2024-10-21", validation_alias="AZURE_OPENAI_API_VERSION")
+    """Of Azure OpenAI's API."""
 
     price_input: float = Field(default=0.0, ge=0, validation_alias="BRAIN_PRICE_INPUT")
     """Of a million input tokens, in whole units of your currency, as providers print it. 0: costs are not counted."""
@@ -101,10 +106,25 @@ class BrainSettings(BaseSettings):
     """What a write to the sample hotel takes: half of it before the hotel has it, half after. Below the tools' timeout,
     or their outcome is looked up."""
 
+    @field_validator("store_keys")
+    @classmethod
+    def _of_properties(cls, keys: SecretStr) -> SecretStr:
+        if not all(property_id and key for property_id, _, key in _pairs(keys)):
+            raise ValueError("not `property:key`, separated by commas")
+        return keys
+
     @field_validator("desks")
     @classmethod
     def _names(cls, text: str) -> str:
         return ",".join(parse_desks(text))
 
+    def keys_of_store(self) -> dict[str, str]:
+        """By property."""
+        return {property_id: key for property_id, _, key in _pairs(self.store_keys)}
+
     def desk_names(self) -> tuple[str, ...]:
         return parse_desks(self.desks)
+
+
+def _pairs(keys: SecretStr) -> list[tuple[str, str, str]]:
+    return [pair.strip().partition(":") for pair in keys.get_secret_value().split(",") if pair.strip()]

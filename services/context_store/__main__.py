@@ -15,6 +15,7 @@ from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
+from libs.settings import wrong_settings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.rates import RateSettings
 from libs.web.serve import stop_on_signals
@@ -41,7 +42,7 @@ if __name__ == "__main__":
     try:
         process.run(main())
     except ValidationError as error:
-        print(f"context_store: {process.wrong_settings(error)}", file=sys.stderr)
+        print(f"context_store: {wrong_settings(error)}", file=sys.stderr)
         sys.exit(1)
     except (ConfigurationError, BotelError, OSError) as error:
         print(f"context_store: {error}", file=sys.stderr)

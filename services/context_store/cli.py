@@ -17,7 +17,7 @@ from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BotelError
 from libs.contracts.ids import check_external_id, check_id
-from libs.process import wrong_settings
+from libs.settings import wrong_settings
 from libs.web.api_keys import ConfigurationError
 from services.context_store.adapters.bus_live import BusConversations
 from services.context_store.adapters.sql_archive import open_archive

@@ -12,6 +12,7 @@ from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
 from libs.rooms import RoomSettings
+from libs.settings import wrong_settings
 from libs.web.api_keys import ApiKeySettings, ConfigurationError
 from libs.web.rates import RateSettings
 from libs.web.serve import stop_on_signals
@@ -42,7 +43,7 @@ if __name__ == "__main__":
     try:
         process.run(main())
     except ValidationError as error:
-        print(f"text_gateway: {process.wrong_settings(error)}", file=sys.stderr)
+        print(f"text_gateway: {wrong_settings(error)}", file=sys.stderr)
         sys.exit(1)
     except (ConfigurationError, OSError) as error:
         print(f"text_gateway: {error}", file=sys.stderr)

@@ -13,8 +13,8 @@ from libs.contracts.errors import BotelError
 from libs.observability.logs import configure
 from libs.observability.settings import ObservabilitySettings
 from libs.observability.tracing import TracingSettings, tracing
-from libs.process import wrong_settings
 from libs.rooms import RoomSettings
+from libs.settings import wrong_settings
 from services.voice_gateway import livekit_spans
 from services.voice_gateway.app import run
 from services.voice_gateway.settings import CallSettings, GatewaySettings, SpeechSettings

@@ -60,7 +60,7 @@ class CallSettings(BaseSettings):
     @field_validator("greeting")
     @classmethod
     def _or_none(cls, greeting: str) -> str:
-        return "" if greeting == "off" else greeting
+        return "" if greeting.strip().lower() == "off" else greeting
 
     @field_validator("desks", mode="before")
     @classmethod

@@ -20,7 +20,7 @@ from tests.bus.support.waiting import eventually
 
 WAITING = 60
 BEGIN_S = 0.02
-"""So much for every turn that waits is four times a lease; for those of one read it is half of one."""
+"""So much for every turn that waits is four times a lease; for those of a first portion it is a quarter of one."""
 
 
 class Busy:

@@ -126,9 +126,9 @@ class Hand:
         return True
 
     def _alive(self) -> list[str]:
-        """Brains that are ready and have told who they are."""
-        ready = {row.name for row in self._stack.rows() if row.state is State.READY}
-        return sorted(ready & self._roll.workers.keys())
+        """Brains that run, have been ready and have told who they are."""
+        begun = {row.name for row in self._stack.rows() if row.state in (State.READY, State.UNREADY)}
+        return sorted(begun & self._roll.workers.keys())
 
     async def _look(self, brain: str) -> list[Hit]:
         worker = self._roll.workers.get(brain)

@@ -6,7 +6,7 @@ import enum
 import json
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.voice_gateway.domain.keyterms import checked
@@ -30,6 +30,14 @@ class TtsProvider(enum.StrEnum):
     LOCAL = "local"
 
 
+def _checked(names: str, providers: type[enum.StrEnum]) -> str:
+    """`ValueError` for a name that is none of them."""
+    for name in (one.strip() for one in names.split(",")):
+        if name and name not in {*providers}:
+            raise ValueError(f"{name!r} is none of {', '.join(providers)}")
+    return names
+
+
 class SpeechSettings(BaseSettings):
     """Environment: BOTEL_STT and BOTEL_TTS, comma separated, the first that works is used; empty: what has a key, and
     local behind it. Keys and addresses by the providers' usual names."""
@@ -43,25 +51,35 @@ class SpeechSettings(BaseSettings):
     tts: str = ""
     """Who speaks: `openai`, `elevenlabs`, `deepgram`, `local`, in order. Empty: what has a key, then local."""
     deepgram_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="DEEPGRAM_API_KEY")
+    """Deepgram's."""
     deepgram_base_url: str = Field(default="https://api.deepgram.com", validation_alias="DEEPGRAM_BASE_URL")
+    """Another address of its API."""
     deepgram_stt_model: str = "nova-3"
+    """The recogniser."""
     deepgram_tts_model: str = "aura-2-andromeda-en"
+    """The voice."""
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
-    """Used for speech only while OPENAI_BASE_URL is OpenAI's own."""
+    """Chosen unasked only while OPENAI_BASE_URL is OpenAI's own; named in BOTEL_STT or BOTEL_TTS it is sent there."""
     openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+    """Where OPENAI_API_KEY is sent."""
     openai_speech_api_key: SecretStr = SecretStr("")
-    """Its key; any, if it asks for none."""
+    """The key of BOTEL_OPENAI_SPEECH_BASE_URL; any, if that asks for none."""
     openai_speech_base_url: str = ""
     """A speech server that is not the language model's. It has its own key and is never sent OPENAI_API_KEY."""
     openai_stt_model: str = "gpt-4o-mini-transcribe"
+    """The recogniser."""
     openai_tts_model: str = "gpt-4o-mini-tts"
+    """What speaks."""
     openai_tts_voice: str = "ash"
     """One of the model's voices."""
     elevenlabs_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ELEVENLABS_API_KEY")
+    """ElevenLabs's."""
     elevenlabs_base_url: str = Field(default="https://api.elevenlabs.io/v1", validation_alias="ELEVENLABS_BASE_URL")
+    """Another address of its API."""
     elevenlabs_voice_id: str = "EXAVITQu4vr4xnSDxMaL"
     """A voice of the account."""
     elevenlabs_model: str = "eleven_turbo_v2_5"
+    """What speaks."""
     local_voice: str = "en-us"
     """An eSpeak NG voice."""
     local_voice_rate: int = Field(default=165, ge=80, le=450)
@@ -76,6 +94,16 @@ class SpeechSettings(BaseSettings):
     the next one takes over."""
     speech_rest_s: float = Field(default=15.0, gt=0)
     """How long a provider that failed is left alone before it is tried again; doubled after every failed trial."""
+
+    @field_validator("stt")
+    @classmethod
+    def _known_ears(cls, names: str) -> str:
+        return _checked(names, SttProvider)
+
+    @field_validator("tts")
+    @classmethod
+    def _known_voices(cls, names: str) -> str:
+        return _checked(names, TtsProvider)
 
     def stt_order(self) -> tuple[SttProvider, ...]:
         """Raises ValueError for an unknown name."""

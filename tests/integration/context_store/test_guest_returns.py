@@ -98,7 +98,7 @@ async def running_house(redis_url: str, path: Path, store_url: str = "") -> Asyn
             running_store(redis_url, path, clock, retire_after_s=7 * 86_400, retire_every_s=0.02)
         )
         earlier = await stack.enter_async_context(
-            earlier_events(store_url or str(store.base_url), "harbour:development", limit=400, timeout_s=5)
+            earlier_events(store_url or str(store.base_url), {"harbour": "development"}, limit=400, timeout_s=5)
         )
         brain = Listening(OwnAgent(OfflineChatModel()), pms, model_name="offline", clock=lambda: NOW, earlier=earlier)
         brain.told = []

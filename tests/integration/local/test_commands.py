@@ -66,7 +66,7 @@ def test_up_names_what_containers_will_not_have_of_the_environment(
 ) -> None:
     with_docker.environ["BRAIN_MODEL"] = "openai"
     assert with_docker.run("up") == 0
-    assert "containers take these from .env only, where they are not: BRAIN_MODEL\n" in capsys.readouterr().err
+    assert "containers read .env, which says otherwise of these: BRAIN_MODEL\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("where", ["environment", ".env"])

@@ -70,20 +70,26 @@ def test_a_password_that_is_set_is_used() -> None:
 
 
 def test_what_containers_do_not_get_of_the_environment_is_told_by_name(tmp_path: Path) -> None:
-    (tmp_path / "docker-compose.yml").write_text("BOTEL_API_KEYS: ${BOTEL_API_KEYS:?}\nOTEL_TRACES_SAMPLER:\n")
+    (tmp_path / "docker-compose.yml").write_text("  BOTEL_API_KEYS: ${BOTEL_API_KEYS:?}\n  OTEL_TRACES_SAMPLER:\n")
     named = {"BOTEL_API_KEYS": "a:b", "OTEL_TRACES_SAMPLER": "always_on"}
-    theirs = {"BRAIN_MODEL": "openai", "OPENAI_API_KEY": "sk-1", "DEEPGRAM_API_KEY": ""}
-    others = {"PATH": "/bin", "BOTEL_STACK": "native", "BOTEL_VAR": "/var/lib/botel"}
+    theirs = {"BRAIN_MODEL": "openai", "OPENAI_API_KEY": "sk-1", "DEEPGRAM_API_KEY": "", "ELEVENLABS_API_KEY": ""}
+    others = {"PATH": "/bin", "BOTEL_STACK": "native", "BOTEL_VAR": "/var/lib/botel", "BOTEL_TEST_REDIS": "valkey"}
 
-    told = unseen_by_containers(tmp_path, {**named, **theirs, **others}, {"BRAIN_MODEL": "openai"})
+    told = unseen_by_containers(
+        tmp_path, {**named, **theirs, **others}, {"BRAIN_MODEL": "openai", "ELEVENLABS_API_KEY": "theirs"}
+    )
 
-    assert told == ["OPENAI_API_KEY"]
+    assert told == ["ELEVENLABS_API_KEY", "OPENAI_API_KEY"], "an empty one in the environment is one that is not used"
 
 
 def test_the_project_s_compose_file_is_looked_at() -> None:
-    assert unseen_by_containers(Path(), {"BOTEL_POSTGRES_PASSWORD": "x", "BOTEL_BUS_SHARDS": "2"}, {}) == [
-        "BOTEL_BUS_SHARDS"
-    ]
+    given = {
+        "BOTEL_POSTGRES_PASSWORD": "x",
+        "BOTEL_BUS_SHARDS": "2",
+        "BOTEL_LOG_FORMAT": "text",
+        "OTEL_TRACES_SAMPLER": "x",
+    }
+    assert unseen_by_containers(Path(), given, {}) == ["BOTEL_BUS_SHARDS", "BOTEL_LOG_FORMAT"]
 
 
 @pytest.fixture

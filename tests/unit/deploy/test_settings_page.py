@@ -51,6 +51,10 @@ def test_every_class_of_settings_is_on_the_page() -> None:
     assert found == {one.settings.__name__ for one in SECTIONS}
 
 
+def test_every_setting_says_what_it_is() -> None:
+    assert [row.name for one in SECTIONS for row in rows(one.settings) if not row.about] == []
+
+
 def test_the_page_is_as_it_would_be_written_and_shows_no_secret() -> None:
     assert DOCS.read_text() == page()
     secret = [row for one in SECTIONS for row in rows(one.settings) if row.takes == "secret" and row.default]

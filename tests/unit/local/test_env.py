@@ -22,6 +22,7 @@ from deploy.local.state import ports_of
         ("nonsense", {}),
         ("1A=1", {}),
         ("", {}),
+        ("\ufeffA=1", {"A": "1"}),
     ],
 )
 def test_lines_of_a_dotenv(tmp_path: Path, line: str, read: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from services.voice_gateway.domain.manners import GREETING
 from services.voice_gateway.settings import CallSettings
 
 
-@pytest.mark.parametrize(("given", "said"), [("off", ""), ("", GREETING), ("Good day.", "Good day.")])
+@pytest.mark.parametrize(("given", "said"), [("off", ""), ("Off ", ""), ("", GREETING), ("Good day.", "Good day.")])
 def test_what_the_concierge_says_first(monkeypatch: pytest.MonkeyPatch, given: str, said: str) -> None:
     monkeypatch.setenv("BOTEL_CALL_GREETING", given)
     assert CallSettings().greeting == said
