@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+from collections import deque
 
 HOST = "127.0.0.1"
 _RANGE = (20_000, 32_000)
@@ -14,6 +15,8 @@ _TRIES = 1_000
 _ANSWER_S = 1.0
 _CHOICE = random.SystemRandom()
 """Not seeded: two runs with one seed would choose the same ports."""
+_GIVEN: deque[int] = deque(maxlen=1_000)
+"""Given last, by this process: whoever got one may not listen on it yet, and nobody else is to get it meanwhile."""
 
 
 def free_port() -> int:
@@ -31,6 +34,8 @@ def free_ports(count: int) -> list[int]:
 def _hold(held: contextlib.ExitStack) -> int:
     for _ in range(_TRIES):
         port = _CHOICE.randrange(*_RANGE)
+        if port in _GIVEN:
+            continue
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.bind((HOST, port))
@@ -38,6 +43,7 @@ def _hold(held: contextlib.ExitStack) -> int:
             sock.close()
             continue
         held.enter_context(sock)
+        _GIVEN.append(port)
         return port
     raise OSError(f"no port of {HOST} between {_RANGE[0]} and {_RANGE[1]} is free")
 
