@@ -7,14 +7,14 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from deploy.local.address import redis_address
+from deploy.local.tool import run
 from libs.bus.bus import Bus
 from libs.bus.settings import BusSettings
 from libs.bus.stats import GroupStats, ShardStats, read_stats
 from libs.contracts.errors import BusUnavailable
-from libs.settings import wrong_settings
 
 HOME = "\x1b[H\x1b[J"
 HEAD = (
@@ -72,20 +72,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=1.0, help="seconds between readings")
     parser.add_argument("--once", action="store_true")
     arguments = parser.parse_args()
-    try:
-        asyncio.run(watch(redis_address(), every_s=arguments.every, once=arguments.once))
-    except BusUnavailable as error:
-        print(error, file=sys.stderr)
-        return 1
-    except ValidationError as error:
-        print(wrong_settings(error), file=sys.stderr)
-        return 1
-    except ValueError as error:  # of .env, or a port in it
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run(lambda: watch(redis_address(), every_s=arguments.every, once=arguments.once))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from deploy.local.address import redis_address
+from deploy.local.tool import run
 from libs.bus.bus import Bus
 from libs.bus.link import LinkDown
 from libs.bus.reader import Entry
@@ -18,9 +18,8 @@ from libs.bus.settings import BusSettings
 from libs.contracts import events
 from libs.contracts.chunks import EventCopy, decode_chunk
 from libs.contracts.codec import decode
-from libs.contracts.errors import BusUnavailable, MalformedMessage
+from libs.contracts.errors import MalformedMessage
 from libs.contracts.keys import Keys
-from libs.settings import wrong_settings
 
 COUNT = 256
 MAX_TEXT_CHARS = 160
@@ -166,20 +165,7 @@ async def show(redis_url: str) -> None:
 
 
 def main() -> int:
-    try:
-        asyncio.run(show(redis_address()))
-    except BusUnavailable as error:
-        print(error, file=sys.stderr)
-        return 1
-    except ValidationError as error:
-        print(wrong_settings(error), file=sys.stderr)
-        return 1
-    except ValueError as error:  # of .env, or a port in it
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run(lambda: show(redis_address()))
 
 
 if __name__ == "__main__":
