@@ -56,16 +56,17 @@ async def _talk(caller: DoorCall) -> None:
 
 
 async def _faults(prometheus: PrometheusClient, writers: Writers) -> None:
-    # Of the booking's brain: the one that is lost below may be it, and takes its count along.
-    await _reaches(prometheus, f"sum({names.WRITES_FENCED}) > 0")
     await writers.tear_gap()
     await writers.drop_connections()
     await writers.leave_garbage()
+    # What a brain counted that is lost before Prometheus has looked is lost with it: of these two it may be the one.
+    await _reaches(prometheus, f"sum({names.WRITES_FENCED}) > 0")
+    await _reaches(prometheus, f"sum({names.DEAD_LETTERS_BY_KIND}) > 0")
+    await _two_more(prometheus)
     await writers.lose_brain()
     # The first one of a process makes a series, the second one is an increase.
     await _reaches(prometheus, f"sum({names.RECONNECTS}) > 0")
     await writers.drop_connections()
-    await _reaches(prometheus, f"sum({names.DEAD_LETTERS_BY_KIND}) > 0")
 
 
 @contextlib.asynccontextmanager

@@ -25,6 +25,7 @@ from deploy.local.redis_server import find_redis
 from deploy.local.rooms import with_livekit
 from deploy.local.services import SERVICES
 from deploy.local.stack import Stack
+from services.voice_gateway.domain.wording import word_errors
 from tests.eventually import eventually
 
 KEY = "dev-rooms"
@@ -131,6 +132,15 @@ async def happened(stack: Stack, conversation_id: str, kind: str, times: int = 1
 async def asked(stack: Stack, conversation_id: str) -> list[str]:
     """What the guest has said and written, as the history has it."""
     return [one["text"] for one in await messages(stack, conversation_id) if one["role"] == "guest"]
+
+
+def as_said(told: list[str], *lines: str) -> list[str]:
+    """What was understood, put right where it is one of these lines but for a single word.
+
+    Speech over WebRTC is not the same to the bit twice, least of all on a busy machine, and the recogniser then takes
+    one short word for another: what these tests are about is which lines came, and in which order.
+    """
+    return [next((line for line in lines if word_errors(line, one) <= 1), one) for one in told]
 
 
 async def write_elsewhere(stack: Stack, customer: str, text: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from deploy.local.stack import Stack
 from services.voice_gateway.domain.manners import BACK_AGAIN
 from services.voice_gateway.domain.wording import words_of
 from tests.eventually import eventually
-from tests.rooms.calls import Call, events, kill_busy_brain, kill_job, messages, room_stack
+from tests.rooms.calls import Call, as_said, asked, events, kill_busy_brain, kill_job, room_stack
 from tests.servers.livekit import need_livekit
 
 BREAKFAST = "what time is breakfast served on monday"
@@ -68,9 +68,8 @@ async def test_a_call_from_the_greeting_to_the_history(stack: Stack) -> None:
         return any(event["type"] == "call.ended" for event in await events(stack, conversation))
 
     await eventually(over, within_s=60)
-    told = await messages(stack, conversation)
-    asked = [message["text"] for message in told if message["role"] == "guest"]
-    assert asked == [BREAKFAST, TOUR, PARKING, "is there a swimming pool?"]
+    lines = [BREAKFAST, TOUR, PARKING, "is there a swimming pool?"]
+    assert as_said(await asked(stack, conversation), *lines) == lines
     kinds = [event["type"] for event in await events(stack, conversation)]
     assert kinds.count("call.started") == kinds.count("call.ended") == 1
     heard = [event for event in await events(stack, conversation) if event["type"] == "reply.heard"]
@@ -111,8 +110,7 @@ async def test_a_call_outlives_a_brain_and_its_gateway(stack: Stack) -> None:
         )
         await call.say(PARKING)
         await call.until_said("garage")
-    told = await messages(stack, call.way.conversation_id)
-    assert [message["text"] for message in told if message["role"] == "guest"] == [TOUR, PARKING]
+    assert as_said(await asked(stack, call.way.conversation_id), TOUR, PARKING) == [TOUR, PARKING]
     seen = await events(stack, call.way.conversation_id)
     assert [event["type"] for event in seen].count("call.started") == 1
     toured = next(event["turn_id"] for event in seen if event["type"] == "message.received")

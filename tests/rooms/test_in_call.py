@@ -21,7 +21,7 @@ from deploy.local.stack import Stack
 from services.voice_gateway.domain.control import NOT_PUT_THROUGH
 from services.voice_gateway.domain.manners import BACK_AGAIN
 from services.voice_gateway.speech.espeak import Voice
-from tests.rooms.calls import Call, asked, events, happened, room_stack, rooms_of, stranger, write_elsewhere
+from tests.rooms.calls import Call, as_said, asked, events, happened, room_stack, rooms_of, stranger, write_elsewhere
 from tests.servers.livekit import need_livekit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,7 +66,7 @@ async def test_somebody_else_in_the_room_is_neither_heard_nor_read_nor_answered(
         assert heard["complete"], "a stranger has cut the answer"
         await call.guest.write(POOL)
         await call.guest.until(lambda: "pool" in call.typed(), timeout_s=SOON_S, why="no typed answer")
-        assert await asked(stack, call.way.conversation_id) == [BREAKFAST, POOL]
+        assert as_said(await asked(stack, call.way.conversation_id), BREAKFAST) == [BREAKFAST, POOL]
         assert "garage" not in call.concierge() + call.typed()
         assert [text for text in other.texts if text.topic == CHAT and text.sender.startswith("concierge-")] == []
 
@@ -85,7 +85,7 @@ async def test_noise_pauses_the_answer_which_then_goes_on(stack: Stack, customer
     [ended] = await happened(stack, conversation, "call.ended")
     assert ended["quality"]["false_interruptions"] == 1
     assert "interruptions" not in ended["quality"]
-    assert await asked(stack, conversation) == [BREAKFAST]
+    assert as_said(await asked(stack, conversation), BREAKFAST) == [BREAKFAST]
 
 
 async def test_a_goodbye_is_heard_whole_before_the_concierge_hangs_up(stack: Stack, customer: str) -> None:
@@ -124,7 +124,7 @@ async def test_on_hold_nothing_is_answered_until_the_guest_is_back(stack: Stack,
         await call.guest.until(lambda: len(call.understood()) >= 2, timeout_s=SOON_S, why="the guest is not heard")
         await call.say("okay i'm back")
         await call.until_said("Welcome back")
-        told = await asked(stack, call.way.conversation_id)
+        told = as_said(await asked(stack, call.way.conversation_id), PARKING)
         assert (len(told), PARKING in told) == (2, False)
         assert "garage" not in call.concierge()
 
@@ -143,7 +143,7 @@ async def test_what_is_written_elsewhere_meanwhile_is_known_to_the_next_spoken_a
         assert heard["complete"]
         await call.say("did you get the message i wrote to you")
         await call.until_said("nuts")
-        assert (await asked(stack, call.way.conversation_id))[:2] == [BREAKFAST, note]
+        assert as_said(await asked(stack, call.way.conversation_id), BREAKFAST)[:2] == [BREAKFAST, note]
 
 
 async def test_a_concierge_put_out_of_the_room_is_followed_by_another(stack: Stack, customer: str) -> None:
@@ -170,4 +170,4 @@ async def test_a_call_goes_on_when_livekit_was_killed_and_is_back(stack: Stack, 
         await call.until_said("garage")
         kinds = [event["type"] for event in await events(stack, call.way.conversation_id)]
         assert (kinds.count("call.started"), kinds.count("call.ended")) == (1, 0)
-        assert await asked(stack, call.way.conversation_id) == [PARKING]
+        assert as_said(await asked(stack, call.way.conversation_id), PARKING) == [PARKING]
