@@ -94,6 +94,8 @@ class RoomGuest:
         self._hears, self._on_text, self._on_audio, self._clock = hears, on_text, on_audio, clock
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over: set[str] = set()
+        """Segments of which the final transcript has been read."""
 
     @property
     def connected(self) -> bool:
@@ -225,6 +227,10 @@ class RoomGuest:
 
     def _note(self, reader: rtc.TextStreamReader, topic: str, sender: str, written: str, *, final: bool) -> None:
         segment = (reader.info.attributes or {}).get(_SEGMENT, "")
+        if segment and segment in self._over and not final:
+            return  # an earlier transcript: streams are read side by side, and it was read later
+        if final:
+            self._over.add(segment)
         text = Text(topic, sender, written, final, segment, self._clock())
         self.texts.append(text)
         self._on_text(text)

@@ -80,6 +80,26 @@ async def test_what_is_transcribed_can_be_read_while_it_is_spoken(livekit_server
         assert (last.text, last.segment) == ("At seven.", "one")
 
 
+async def test_a_transcript_that_is_read_after_the_final_one_does_not_replace_it(
+    livekit_server: LiveKitServer, room: str
+) -> None:
+    async def transcribe(said: RoomGuest, text: str, segment: str, final: str) -> None:
+        assert said.room
+        attributes = {"lk.transcription_final": final, "lk.segment_id": segment}
+        await said.room.local_participant.send_text(text, topic=TRANSCRIPTION, attributes=attributes)
+
+    async with RoomGuest(hears=everyone) as guest, RoomGuest(hears=everyone) as other:
+        await meet(livekit_server, room, guest, other)
+
+        await transcribe(other, "At seven.", "one", "true")
+        await transcribe(other, "At", "one", "false")
+        await transcribe(other, "No.", "two", "true")
+
+        await guest.until(lambda: sum(one.final for one in guest.texts) == 2, timeout_s=SOON_S, why="no end")
+        latest = {one.segment: (one.text, one.final) for one in guest.texts}
+        assert latest == {"one": ("At seven.", True), "two": ("No.", True)}
+
+
 async def test_a_guest_comes_back_into_the_call_and_is_heard_again(livekit_server: LiveKitServer, room: str) -> None:
     pcm = await asyncio.to_thread(spoken, "hello")
     async with RoomGuest(hears=everyone) as guest, RoomGuest(hears=everyone) as other:
