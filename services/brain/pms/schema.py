@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from libs.sqlite import write_ahead
 from services.brain.domain.hotel import Fact, LateCheckoutPolicy, Property, Reservation
 from services.brain.domain.money import Money
 from services.brain.pms.sample import Hotel
@@ -114,8 +115,9 @@ def connect(path: Path, *, busy_s: float = 5.0) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def _opened(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # begin is ours, below: the driver's own is always deferred
+        connection.run_async(lambda opened: write_ahead(opened, busy_s))
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

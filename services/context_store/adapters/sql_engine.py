@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from libs.sqlite import write_ahead
 from libs.web.api_keys import ConfigurationError
 
 SQLITE, POSTGRES = "sqlite", "postgresql"
@@ -109,7 +110,8 @@ def _sqlite_engine(database: Database) -> AsyncEngine:
 def _sqlite_settings(connection: Any, _: Any) -> None:
     """WAL, so that readers never wait for the writer; FULL, because an acked event must outlive a power cut; what is
     erased is overwritten."""
+    connection.run_async(lambda opened: write_ahead(opened, _BUSY_MS / 1000))
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "secure_delete=ON"):
+    for pragma in ("synchronous=FULL", f"busy_timeout={_BUSY_MS}", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -66,6 +67,20 @@ async def test_several_start_at_once(path: Path, clock: Clock) -> None:
         await pms.close()
 
     assert [len(stays) for stays in found] == [1, 1, 1, 1]
+
+
+async def test_starts_while_another_makes_the_file(path: Path, clock: Clock) -> None:
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE its (own)")
+        other.execute("BEGIN IMMEDIATE")
+        # While it is held SQLite refuses the switch to WAL at once, whatever the timeout.
+        asyncio.get_running_loop().call_later(0.2, other.execute, "COMMIT")
+        pms = await SqlitePms.open(path, HOTEL, clock)
+    [stay] = await pms.reservations("harbour", customer_id="guest-204")
+    await pms.close()
+
+    assert stay.code == "HB2041"
 
 
 async def test_the_sample_moves_along_with_the_calendar(path: Path, clock: Clock) -> None:
