@@ -228,10 +228,10 @@ class Answering:
             if run.stopped == "full":
                 status, done = ReplyStatus.FAILED, msgspec.structs.replace(done, reason="full")
             if run.stopped:
-                length = await run.landed()
-                text, offset, words = run.text_up_to(length), length, b""
+                length = await run.draft.landed()
+                text, offset, words = run.draft.text_up_to(length), length, b""
             else:
-                text, (offset, words) = run.text, run.unsent()
+                text, (offset, words) = run.draft.text, run.draft.unsent()
             reply = self._reply(run, status, text, done, timings)
             write = partial(self._commit, run, reply, offset, words, budget)
             committed = await insist(write, partial(_lost, run), self._bus.observer, "commit")
@@ -239,7 +239,7 @@ class Answering:
                 run.stop("cancelled")
                 status, done = ReplyStatus.CANCELLED, Done(reason="cancelled", model=done.model, usage=done.usage)
             elif committed.outcome == "gap":
-                run.resend_from(committed.number)
+                run.draft.resend_from(committed.number)
             else:
                 return committed
 
@@ -249,7 +249,7 @@ class Answering:
             run.grant,
             reply.status,
             [reply],
-            gateways=run.gateways,
+            gateways=run.draft.gateways,
             offset=offset,
             last_words=words,
             reason=reply.reason,
@@ -269,9 +269,9 @@ class Answering:
             if self._bus.tracer.on:
                 said = self._bus.tracer.words(reply.text)
                 run.span.set({"botel.reply.status": reply.status.value, "botel.reply": said})
-            if committed.version != run.version:
+            if committed.version != run.draft.version:
                 with contextlib.suppress(BusUnavailable):
-                    await self._queue.announce(run.grant, reply, committed.number, run.gateways)
+                    await self._queue.announce(run.grant, reply, committed.number, run.draft.gateways)
         return committed
 
     def _reply(self, run: Run, status: ReplyStatus, text: str, done: Done, timings: ReplyTimings) -> ReplyGenerated:

@@ -52,7 +52,7 @@ async def test_a_chunk_stream_cut_short_is_healed(stage: Stage) -> None:
     led.say("t1", "two ")
     (run,) = led.turns
     assert isinstance(run, Run)
-    await eventually(lambda: run.gateways == ["g1"])
+    await eventually(lambda: run.draft.gateways == ["g1"])
     led.say("t1", "three ")
     await listener.said("t1", "One two three ")
     assert behind.text["t1"] == "One two "

@@ -30,7 +30,7 @@ async def dies(turn: Turn) -> AsyncGenerator[str | Done, None]:
         return
     yield f"{turn.grant.attempt} "
     assert isinstance(turn, Run)
-    while await turn.landed() < turn.offset:  # the word leaves first; a run that was fenced is cancelled here
+    while await turn.draft.landed() < turn.offset:  # the word leaves first; a run that was fenced is cancelled here
         pass
     os._exit(9)
 
