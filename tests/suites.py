@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from deploy.local.env import without_settings
+from deploy.local.ports import take_share
 
 SUITES = {
     "unit": "starts no server",
@@ -147,3 +148,6 @@ def pytest_configure(config: pytest.Config) -> None:
     ci = os.environ.get("CI", "").lower() in ("1", "true", "yes")
     config.pluginmanager.register(Suites(config.rootpath / "tests", ci=ci), "botel-suites")
     forget_private_settings(os.environ)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker.isdigit():
+        take_share(int(worker), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

@@ -31,6 +31,10 @@ class Microphone:
         """What was said, silence left out, by the time at which it went out."""
         self._clock = clock
         self._mouth: deque[bytes] = deque()
+        self._said = 0
+        """Frames that went out of those that were to be said."""
+        self._began: dict[int, float] = {}
+        """When the frame of that number went out, for those that somebody asks about; 0 until it has."""
         self._silent = asyncio.Event()
         self._silent.set()
         self._source: rtc.AudioSource | None = None
@@ -67,18 +71,21 @@ class Microphone:
 
     async def say(self, pcm: bytes) -> Span:
         """Say this; when its first and its last sample went out. `LineDead` when they did not."""
-        self.feed(pcm)
         if self._sending is None:
             raise LineDead("there is no call")
+        first = self._said + len(self._mouth)
+        self._began[first] = 0.0
+        self.feed(pcm)
         silent = asyncio.create_task(self._silent.wait())
         try:
             await asyncio.wait([silent, self._sending], return_when=asyncio.FIRST_COMPLETED)
         finally:
             silent.cancel()
+            start = self._began.pop(first, 0.0)
         if not self._silent.is_set():
             raise LineDead("the call ended in the middle of a sentence")
         end = self.spoken.span.end_s
-        return Span(end - len(pcm) / 2 / SAMPLE_RATE, end)
+        return Span(start or end, end)  # nothing of it went out if it was hushed before
 
     async def _keep_sending(self, source: rtc.AudioSource) -> None:
         due = time.monotonic() - _LEAD_S
@@ -87,6 +94,9 @@ class Microphone:
             if frame:
                 out_s = self._clock() + source.queued_duration + len(frame) / 2 / SAMPLE_RATE
                 self.spoken.write("guest", out_s, frame)
+                if self._said in self._began:
+                    self._began[self._said] = out_s - len(frame) / 2 / SAMPLE_RATE
+                self._said += 1
             if not self._mouth:
                 self._silent.set()
             whole = frame.ljust(_FRAME_BYTES, b"\0")

@@ -64,7 +64,7 @@ class Scene:
         )
         if step.meanwhile:
             await self._write(step.meanwhile.text)
-            over = [event for event in self._phone.events[self._answering :] if _playout("finished", "cut")(event)]
+            over = any(self._is_heard(event, self._turn) for event in self._phone.events)
             self.texted_during = "" if over else self._turn
         if let_finish:
             await self._heard(self._turn)
@@ -99,11 +99,15 @@ class Scene:
 
     async def _heard(self, turn: str) -> Event:
         index = await self._phone.wait(
-            lambda event: event["type"] == "heard" and event["turn_id"] == turn,
+            lambda event: self._is_heard(event, turn),
             timeout_s=_ANSWER_S,
             why="no report of what was heard",
         )
         return self._phone.events[index]
+
+    @staticmethod
+    def _is_heard(event: Event, turn: str) -> bool:
+        return bool(event["type"] == "heard" and event["turn_id"] == turn)
 
     async def _write(self, text: str) -> None:
         self._show("guest writes", text)

@@ -12,11 +12,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.env import without_settings
 from deploy.local.redis_server import find_redis
 from deploy.local.services import SERVICES
 from deploy.local.stack import Stack
+from libs.observability import names
 from tests.eventually import eventually
 from tests.servers.postgres import running_postgres
 
@@ -99,6 +101,9 @@ async def test_history_outlives_redis(tmp_path: Path, http: aiohttp.ClientSessio
             lambda: _messages(http, stack, conversation),
             lambda found: sum(one["role"] == "concierge" for one in found) == 2,
         )
+        # The history is read from both: what is in Redis only, so far, is lost below.
+        count = len(await _events(http, stack, conversation))
+        await eventually(lambda: _archived(http, stack), lambda found: found >= count)
     shutil.rmtree(tmp_path / "redis")
     async with new_stack(tmp_path, 1, **database) as stack:
         assert await _messages(http, stack, conversation) == before
@@ -109,6 +114,20 @@ async def _messages(http: aiohttp.ClientSession, stack: Stack, conversation: str
     async with http.get(f"{stack.store_url}/conversations/{conversation}/messages") as response:
         found: list[dict[str, Any]] = (await response.json())["messages"]
         return found
+
+
+async def _events(http: aiohttp.ClientSession, stack: Stack, conversation: str) -> list[dict[str, Any]]:
+    async with http.get(f"{stack.store_url}/conversations/{conversation}/events") as response:
+        found: list[dict[str, Any]] = (await response.json())["events"]
+        return found
+
+
+async def _archived(http: aiohttp.ClientSession, stack: Stack) -> float:
+    """Events that the store has written."""
+    async with http.get(f"{stack.store_url}/metrics") as response:
+        families = text_string_to_metric_families(await response.text())
+        samples = [sample for family in families for sample in family.samples]
+    return sum(one.value for one in samples if one.name == names.STORE_EVENTS and one.labels["outcome"] == "new")
 
 
 async def test_the_agent_that_the_readme_names_answers(tmp_path: Path, http: aiohttp.ClientSession) -> None:

@@ -161,8 +161,10 @@ async def test_the_run_after_a_killed_one_is_in_the_same_trace_and_no_turn_needs
     async with asyncio.timeout(240), contextlib.AsyncExitStack() as collecting:
         collector = await collecting.enter_async_context(running_collector())
         env = exporting(collector.url)
+        # Its lease outlives a moment in which the machine does something else: one run, until it is killed.
+        slow = {"BRAIN_OFFLINE_TOKEN_S": "0.04", "BOTEL_BUS_LEASE_MS": "4000"}
         async with (
-            running_brains(2, redis_url, tmp_path / "h.sqlite3", BRAIN_OFFLINE_TOKEN_S="0.04", **env) as brains,
+            running_brains(2, redis_url, tmp_path / "h.sqlite3", **slow, **env) as brains,
             running_gateways(1, redis_url, **env) as [text],
         ):
             asking = asyncio.create_task(ask(text, "I would like to hear about the pool and the spa."))

@@ -22,7 +22,7 @@ from tests.rooms.calls import KEY
 from tests.servers.users import HARNESS_USER
 
 BRAINS = 3
-DEADLINE_S = 5
+DEADLINE_S = 10
 """Of a written turn; a caller hears an apology a little earlier."""
 _ENV = {
     "BOTEL_API_KEY": KEY,

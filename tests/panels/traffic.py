@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from deploy.local.ports import HOST
 from deploy.local.services import REDIS
 from deploy.local.stack import Stack
-from deploy.observe.client import PrometheusClient
+from deploy.observe.client import PrometheusClient, Unreachable
 from libs.observability import names
 from tests.eventually import eventually
 from tests.panels.calling import BREAKFAST, DoorCall, room_call
@@ -84,7 +84,12 @@ async def _nobody_answers(stack: Stack) -> AsyncIterator[None]:
 
 async def _reaches(prometheus: PrometheusClient, condition: str) -> None:
     """Wait until Prometheus says so."""
-    await eventually(lambda: prometheus.instant(condition), within_s=60)
+
+    async def told() -> Any:
+        with contextlib.suppress(Unreachable):
+            return await prometheus.instant(condition)
+
+    await eventually(told, within_s=60)
 
 
 async def _two_more(prometheus: PrometheusClient) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from livekit import api
 
-from deploy.call.guest import CHAT, TRANSCRIPTION, RoomGuest, Text
+from deploy.call.guest import CHAT, TRANSCRIPTION, CallFailed, RoomGuest, Text
 from deploy.call.recording import Span
 from deploy.call.session import Way, open_session
 from deploy.call.voice import spoken
@@ -31,6 +31,7 @@ from tests.eventually import eventually
 KEY = "dev-rooms"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 SOON_S = 60.0
+_AGAIN_S, _SAYINGS = 20.0, 3
 _SPEECH = {"BOTEL_STT": "local", "BOTEL_TTS": "local"}
 
 
@@ -73,6 +74,15 @@ class Call:
         """Speak, and hear the whole answer."""
         said = await self.say(line)
         return await self.guest.speech(said.end_s, timeout_s=SOON_S)
+
+    async def ask_until(self, line: str, words: str) -> None:
+        """Say it until the concierge says `words`: again, as a guest would, if it was not understood."""
+        for _ in range(_SAYINGS):
+            await self.say(line)
+            with contextlib.suppress(CallFailed):
+                await self.guest.until(lambda: words in self.concierge(), timeout_s=_AGAIN_S, why="not understood")
+                return
+        raise AssertionError(f"{words!r} is not said; understood of {line!r}: {self.understood()}")
 
     def concierge(self) -> str:
         """All that the concierge's transcripts say, in order, one segment once."""

@@ -65,8 +65,8 @@ async def concierge(
             for _ in range(hangs_up_after):
                 after = (await voice.speech(after, pause_s=0.5)).end_s
                 await transcribe(voice, GUEST, "What time is breakfast?")
-                await voice.say(answer)
                 await transcribe(voice, CONCIERGE, "At seven.")
+                await voice.say(answer)
             async with server.api() as rooms:
                 await rooms.room.delete_room(api.DeleteRoomRequest(room=room))
 

@@ -27,7 +27,6 @@ async def test_a_call_is_handed_over_at_the_end_of_the_grace_period(tmp_path: Pa
         await call.guest.until(
             lambda: call.concierge().count("Let me take you") == 2, timeout_s=60, why="the answer is not begun again"
         )
-        await call.say("where can we park the car")
-        await call.until_said("garage")
+        await call.ask_until("where can we park the car", "garage")
         kinds = [event["type"] for event in await events(stack, call.way.conversation_id)]
         assert (kinds.count("call.started"), kinds.count("call.ended")) == (1, 0)

@@ -147,7 +147,7 @@ async def test_a_call_whose_gateway_died_goes_on_with_another_and_ends_with_the_
 @asynccontextmanager
 async def watched(redis_url: str, rooms: LiveKitRooms) -> AsyncIterator[tuple[Calls, Conversations]]:
     """A gateway's bus, and a watchdog at work."""
-    short = BusSettings(redis_url=SecretStr(redis_url), call_lease_ms=1_000, call_renew_ms=100, call_reserve_ms=1_000)
+    short = BusSettings(redis_url=SecretStr(redis_url), call_lease_ms=1_000, call_renew_ms=100, call_reserve_ms=10_000)
     async with Bus(short) as bus:
         conversations, quick = Conversations(bus), WatchdogSettings(look_s=0.1)
         metrics = WatchdogMetrics(CollectorRegistry())
