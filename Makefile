@@ -16,6 +16,7 @@ N ?= 2
 BRAINS ?= 2
 MODEL ?=
 S ?=
+C ?=
 T ?= tests/unit tests/bus tests/integration tests/e2e tests/chaos
 # Processes that share the tests: one when only some are asked for, so that output and debuggers stay usable.
 JOBS ?= $(if $(filter command environment,$(origin T)),0,2)
@@ -40,7 +41,7 @@ call: $(SETUP) ## Talk to it in a room, from this terminal (SAY="what time is br
 	@$(RUN) -m deploy.call $(if $(SAY),--say "$(SAY)") $(if $(WAV),--wav "$(WAV)") $(if $(RECORD),--record "$(RECORD)")
 
 ##@ Run it
-.PHONY: up down ps logs scale local lag tail
+.PHONY: up down ps logs scale local lag tail redis
 up: $(SETUP) ## The whole stack: Docker Compose when an engine answers, else native in the background (BRAINS=2)
 	@$(LOCAL) up --brains $(BRAINS)
 
@@ -64,6 +65,9 @@ lag: $(SETUP) ## Stream lag, live
 
 tail: $(SETUP) ## Turns, chunks and events, decoded as they pass
 	@$(RUN) -m deploy.local.tail
+
+redis: $(SETUP) ## redis-cli on the stack's Redis, as the operator: make redis C="INFO memory"
+	@$(RUN) -m deploy.local.redis_cli $(C)
 
 ##@ Work on it
 .PHONY: setup livekit-server test test-long test-rooms test-panels verify-images mutants chaos test-redis check dashboards bench bench-voice bench-silence bench-store scale-demo pictures settings fmt doctor clean
