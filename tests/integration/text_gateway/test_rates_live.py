@@ -6,7 +6,7 @@ import asyncio
 
 from libs.web.rates import RateSettings
 from tests.eventually import eventually
-from tests.integration.text_gateway.gateway import CHAT, Concierge, running_brain, running_gateway
+from tests.integration.text_gateway.gateway import CHAT, Concierge, bus_settings, running_brain, running_gateway
 from tests.servers.redis import RedisServer
 
 BODY = {"customerId": "guest-204", "message": "hello"}
@@ -35,7 +35,8 @@ async def test_two_gateways_share_the_limit_and_say_so(redis_url: str) -> None:
 
 
 async def test_without_redis_the_rate_refuses_nobody(own_redis: RedisServer) -> None:
-    async with running_gateway(own_redis.url, rate_settings=FEW) as gateway:
+    impatient = bus_settings(own_redis.url, command_timeout_ms=500)
+    async with running_gateway(own_redis.url, impatient, rate_settings=FEW) as gateway:
         own_redis.stop()
 
         async def uncounted() -> bool:

@@ -50,7 +50,7 @@ class Stage:
 
 @asynccontextmanager
 async def staged(redis_url: str) -> AsyncIterator[Stage]:
-    settings = BusSettings(redis_url=SecretStr(redis_url), poll_ms=200)
+    settings = BusSettings(redis_url=SecretStr(redis_url), poll_ms=200, lease_ms=60_000)  # no brain dies here
     numbers = itertools.count(1)
     async with Bus(settings) as bus, Feed(bus, "voice-test") as feed:
         conversations = Conversations(bus)
