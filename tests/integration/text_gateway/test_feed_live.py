@@ -48,7 +48,7 @@ async def test_it_resumes_after_the_last_number_without_loss_or_repetition(gatew
     url = await say(gateway, "one")
     await say(gateway, "two")
     seen: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for last in ("", "1", "2", "4"):
             async with gateway.client.stream("GET", url, headers={"Last-Event-ID": last} if last else {}) as stream:
                 expected = 5 - int(last or 0)
@@ -67,7 +67,7 @@ async def test_a_running_reply_is_shown_to_whoever_joins(gateway: Gateway, conci
         return len(concierge.asked)
 
     await eventually(asked, lambda count: count == 2)
-    async with asyncio.timeout(10), gateway.client.stream("GET", f"{url}?after=3") as stream:
+    async with asyncio.timeout(30), gateway.client.stream("GET", f"{url}?after=3") as stream:
         taken: list[Received] = []
         async for item in received(stream):
             if item:
