@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.chosen import running_chosen
 from tests.servers.redis import RedisServer
 from tests.suites import pytest_configure
 
 __all__ = ["pytest_configure"]
+
+# An example that takes long says that the machine is busy. The rest stays as Hypothesis has it, on a laptop or in CI.
+settings.register_profile("botel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("botel")
 
 
 @pytest.fixture(scope="session")

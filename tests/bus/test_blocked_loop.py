@@ -15,7 +15,7 @@ from libs.bus.worker import Worker
 from libs.contracts.events import ReplyStatus
 from tests.bus.support.conversation import tool_requested
 from tests.bus.support.handlers import Led
-from tests.bus.support.stage import FAST, PATIENT, Stage
+from tests.bus.support.stage import FAST, LAPSING, PATIENT, Stage
 from tests.bus.support.waiting import eventually, soon
 
 
@@ -46,7 +46,7 @@ class Blocked:
         assert not self._thread.is_alive()
 
     async def _work(self) -> None:
-        settings = BusSettings(redis_url=SecretStr(self.url), **FAST)
+        settings = BusSettings(redis_url=SecretStr(self.url), **{**FAST, **LAPSING})
         async with Bus(settings, name="w1") as bus:
             self._worker = worker = Worker(bus, "w1", self._answer, slots=4)
             await worker.start()

@@ -10,14 +10,10 @@ import pytest
 from libs.bus.handler import Done, Turn
 from libs.contracts.events import ReplyStatus
 from tests.bus.property.calls import Calls
-from tests.bus.scripts.test_limits_and_deadlines import P, begin, read
+from tests.bus.scripts.test_limits_and_deadlines import P, begin, read, set_clock
 from tests.bus.support.stage import PATIENT, Stage
 
 HOUR_MS = 3_600_000
-
-
-def set_clock(calls: Calls, ms: int) -> None:
-    calls.redis.set("test:clock", ms)
 
 
 @pytest.mark.parametrize("step", [HOUR_MS, -HOUR_MS])

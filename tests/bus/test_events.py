@@ -135,7 +135,7 @@ async def test_what_a_dead_consumer_left_was_never_taken_over(stage: Stage) -> N
     await stage.bus.ensure_group(stage.keys.events, STORE_GROUP)
     assert await stage.send("XREADGROUP", "GROUP", STORE_GROUP, "dead", "STREAMS", stage.keys.events, ">")
     sink = Sink()
-    async with consuming(stage, sink, "s2", adopt_after_ms=300):
+    async with consuming(stage, sink, "s2", adopt_after_ms=3_000):
         await stage.open("b")
         await eventually(lambda: sink.numbers("b") == [1])
         assert sink.numbers("a") == []

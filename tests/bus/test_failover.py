@@ -13,10 +13,10 @@ from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import ReplyStatus
 from tests.bus.support.handlers import Led, echo
 from tests.bus.support.recording import Recording
-from tests.bus.support.stage import PATIENT, Stage, kill, make_zombie, stop_beating
+from tests.bus.support.stage import LAPSING, PATIENT, Stage, kill, make_zombie, stop_beating
 from tests.bus.support.waiting import eventually, soon
 
-LASTING = {**PATIENT, "lease_ms": 300, "unclaimed_ms": 250}
+LASTING = {**PATIENT, **LAPSING, "unclaimed_ms": 250}
 """Workers that mend, in a bus where nothing heals by polling."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -64,7 +65,13 @@ async def test_a_stall_ends_in_an_error_or_in_the_reply(proxy: FaultProxy) -> No
         with pytest.raises(BusUnavailable):
             await soon(bus.ping())
         proxy.stalled = False
-        assert await soon(bus.commands.send("PING")) == b"PONG"
+
+        async def answered() -> bool:
+            with contextlib.suppress(BusUnavailable):  # a machine that stalls looks like a Redis that does
+                return bool(await bus.commands.send("PING") == b"PONG")
+            return False
+
+        await eventually(answered)
 
 
 async def test_replies_that_are_late_keep_their_order(bus: Bus, proxy: FaultProxy) -> None:

@@ -154,7 +154,7 @@ async def test_one_damaged_conversation_kept_the_reaper_from_all_others(
         return await stage.field("c", "st") == "idle"
 
     await eventually(idle)
-    assert worker.healthy
+    await eventually(lambda: worker.healthy)
     (reaper,) = (shard.reaper for shard in worker._shards)
     for _ in range(3):
         await reaper.sweep()

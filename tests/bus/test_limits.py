@@ -38,15 +38,15 @@ async def test_a_caller_takes_nothing_from_another_nor_turns_from_sessions(stage
 
 
 async def test_tokens_come_back_with_time_and_an_idle_bucket_is_forgotten(stage: Stage) -> None:
-    buckets, rate = Buckets(stage.bus, timeout_ms=5_000), Rate(per_s=20, burst=1)
+    buckets, rate = Buckets(stage.bus, timeout_ms=5_000), Rate(per_s=0.5, burst=1)
     assert await buckets.spend("harbour", "key", "turns", rate) == 0
-    assert 0 < await buckets.spend("harbour", "key", "turns", rate) <= 50
+    assert 0 < await buckets.spend("harbour", "key", "turns", rate) <= 2_000
 
     async def given() -> bool:
         return await buckets.spend("harbour", "key", "turns", rate) == 0
 
     await eventually(given)
-    assert 0 < await stage.send("PTTL", stage.keys.rate("key", "turns")) <= 1_050
+    assert 0 < await stage.send("PTTL", stage.keys.rate("key", "turns")) <= 3_000
 
 
 @pytest.mark.parametrize("caller", ["", "a:b", "a b", "x" * 65, "{0}"])

@@ -17,7 +17,8 @@ from tests.bus.support.listening import Listener
 from tests.bus.support.stage import FAST, PATIENT, Stage, kill
 from tests.bus.support.waiting import eventually
 
-SHORT = {name: FAST[name] for name in ("lease_ms", "beat_ms", "reap_ms", "unclaimed_ms")}
+SHORT = {"lease_ms": 2_000, **{name: FAST[name] for name in ("beat_ms", "reap_ms", "unclaimed_ms")}}
+"""Processes die here, and their leases lapse by themselves: after longer than a living one may stall."""
 PROCESSES_S = 30.0
 """Interpreters start slowly on a loaded machine."""
 

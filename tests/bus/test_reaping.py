@@ -15,7 +15,7 @@ from libs.bus.link import Part
 from libs.contracts.keys import TURN_GROUP
 from tests.bus.support.conversation import PROPERTY
 from tests.bus.support.handlers import Led, echo
-from tests.bus.support.stage import PATIENT, Stage, kill
+from tests.bus.support.stage import LAPSING, PATIENT, Stage, silence
 from tests.bus.support.waiting import eventually, soon
 
 
@@ -126,7 +126,7 @@ async def test_a_reaper_whose_own_beats_were_late_leaves_the_others_alone(stage:
     await asyncio.gather(task, return_exceptions=True)
     punctual = await stage.worker("w2", echo)
     await eventually(lambda: _answered(stage))
-    assert punctual.healthy
+    await eventually(lambda: punctual.healthy)
 
 
 async def _answered(stage: Stage) -> bool:
@@ -147,12 +147,12 @@ async def test_a_lease_that_runs_out_is_seen_then_and_not_a_period_later(redis_u
     """The reaper's longest pause is a minute here: it knows by itself when to look."""
     async with Stage(redis_url, reap_ms=60_000) as stage:
         first, second = Led(), Led()
-        dying = await stage.worker("w1", first)
+        dying = await stage.worker("w1", first, **LAPSING)
         await stage.open("c")
         await stage.accept("c", "t1")
         await eventually(lambda: first.began("t1"))
         await stage.worker("w2", second)
-        await kill(dying)
+        await silence(dying)
         await eventually(lambda: second.began("t1"))
         second.end("t1")
         await stage.at_rest("c")

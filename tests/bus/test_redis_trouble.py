@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from libs.bus.bus import Bus
+from libs.bus.conversations import Conversations
 from libs.bus.settings import BusSettings
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import ReplyStatus
-from tests.bus.support.conversation import PROPERTY
+from tests.bus.support.conversation import PROPERTY, message
 from tests.bus.support.handlers import Led, echo
 from tests.bus.support.recording import Recording
-from tests.bus.support.stage import PATIENT, Stage
+from tests.bus.support.stage import LAPSING, PATIENT, Stage
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.redis import RedisServer
 
@@ -69,12 +70,13 @@ async def test_what_is_asked_while_redis_is_away_is_answered_when_it_is_back(
 
 
 async def test_a_redis_that_stays_away_is_a_typed_error(own_redis: RedisServer) -> None:
-    async with Stage(own_redis.url, command_timeout_ms=300) as stage:
+    async with Stage(own_redis.url, **LAPSING) as stage:
+        impatient = Conversations(await stage.new_bus("impatient", command_timeout_ms=300))
         await stage.open("c")
         worker = await stage.worker("w1", echo)
         await asyncio.to_thread(own_redis.stop)
         with pytest.raises(BusUnavailable):
-            await soon(stage.accept("c", "t1"))
+            await soon(impatient.accept(message("c", "t1")))
         await eventually(lambda: not worker.healthy)
         await asyncio.to_thread(own_redis.start)
         await eventually(lambda: worker.healthy and stage.bus.commands.connected)

@@ -8,9 +8,9 @@ from libs.bus.handler import Done, Turn
 from libs.contracts.events import ReplyStatus
 from tests.bus.support.conversation import PROPERTY, heard
 from tests.bus.support.handlers import Led, echo
-from tests.bus.support.stage import PATIENT, Stage
+from tests.bus.support.stage import LAPSING, PATIENT, Stage
 
-LASTING = {**PATIENT, "lease_ms": 300, "unclaimed_ms": 250}
+LASTING = {**PATIENT, **LAPSING, "unclaimed_ms": 250}
 """Workers that mend, in a bus where nothing heals by polling."""
 
 

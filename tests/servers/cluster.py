@@ -19,7 +19,7 @@ from tests.servers.sentinel import wait_for
 
 NODES = 3
 _SLOTS = 16_384
-_OPTIONS = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+_OPTIONS = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "15000")
 
 
 class ClusterRedis:

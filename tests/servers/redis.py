@@ -102,7 +102,7 @@ class RedisServer:
 
     def ask(self, command: str) -> bytes:
         """The beginning of the raw answer to an inline command."""
-        return ask(HOST, self.port, command.encode() + b"\r\n")
+        return ask(HOST, self.port, command.encode() + b"\r\n", timeout_s=START_S)
 
     def log(self) -> str:
         path = self._directory / "redis.log"

@@ -21,6 +21,7 @@ from tests.servers.redis import START_S, RedisServer, chosen_binary
 
 SERVICE = "botel"
 SENTINELS = 3
+_PATIENT_MS, _IMPATIENT_MS = 20_000, 500
 _PAUSE = threading.Event()
 """Never set: waiting on it gives way."""
 _REPLICATION = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
@@ -69,6 +70,12 @@ class SentinelRedis(RedisServer):
     def stop_all(self) -> None:
         for server in (*self.sentinels, self.replica, self):
             RedisServer.stop(server)
+
+    def lose_patience(self) -> None:
+        """For the fault to come. Patient until then: a machine that stalls would look like a master that is away."""
+        for one in self.sentinels:
+            told = one.ask(f"SENTINEL SET {SERVICE} down-after-milliseconds {_IMPATIENT_MS}")
+            assert told.startswith(b"+OK"), told
 
     def flush(self) -> None:
         """Of whoever is master: a slow machine may have had a failover."""
@@ -134,7 +141,7 @@ def wait_for(condition: Callable[[], bool], otherwise: str, within_s: float = 2 
 
 @contextmanager
 def running_sentinel(
-    *, durable: bool = False, binary: RedisBinary | None = None, down_after_ms: int = 500
+    *, durable: bool = False, binary: RedisBinary | None = None, down_after_ms: int = _PATIENT_MS
 ) -> Iterator[SentinelRedis]:
     """All of it, gone at the end. `down_after_ms`: how long a master may be silent before it is replaced."""
     leash = Leash()

@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.local.ports import HOST
 from deploy.local.redis_server import RedisBinary, ask
 from deploy.redis.passwords import USERS_FILE, Passwords, kept_passwords, url_of, write_users
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.redis import START_S, RedisServer, running_redis
 
 HARNESS = "harness"
 HARNESS_USER = f"user {HARNESS} on nopass ~* &* +@all"
@@ -34,7 +34,7 @@ class GuardedRedis:
     def refusals(self) -> bytes:
         """The server's log of what it refused; `*0` when there was nothing."""
         request = f"AUTH {HARNESS} any\r\nACL LOG\r\n"
-        return ask(HOST, self.server.port, request.encode(), lines=2).removeprefix(b"+OK\r\n")
+        return ask(HOST, self.server.port, request.encode(), lines=2, timeout_s=START_S).removeprefix(b"+OK\r\n")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tests.bus.support.conversation import message, opened
 from tests.bus.support.handlers import Halting, Led, echo
 from tests.bus.support.listening import Listener
 from tests.bus.support.phones import seeing, ticket
-from tests.bus.support.stage import FAST, kill
+from tests.bus.support.stage import FAST, kill, silence
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.cluster import ClusterRedis, running_cluster
 
@@ -67,12 +67,12 @@ class Hotels:
         for listener in self.listeners.values():
             await listener.close()
         for worker in self._workers:
-            await kill(worker)
+            await silence(worker)
         for one in reversed(self._open):
             await one.__aexit__(None, None, None)
 
     async def new_bus(self, name: str) -> Bus:
-        settings = {**FAST, "lease_ms": 1_000, "command_timeout_ms": 10_000}
+        settings = {**FAST, "command_timeout_ms": 10_000}
         bus = Bus(BusSettings(redis_url=self._url, shards=SHARDS, **settings), name=name)
         await self._enter(bus)
         return bus

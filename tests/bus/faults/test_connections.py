@@ -10,7 +10,7 @@ import pytest
 from libs.contracts.events import MessageReceived, ReplyStatus
 from tests.bus.support.handlers import Halting, echo
 from tests.bus.support.listening import Listener
-from tests.bus.support.stage import Stage
+from tests.bus.support.stage import LAPSING, Stage
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.proxy import FaultProxy
 from tests.servers.redis import RedisServer
@@ -84,7 +84,7 @@ async def test_answers_that_are_late(proxy: FaultProxy, delay_s: float, lapses: 
         brain.go.set()
         if not lapses:
             await all_whole(stage, listeners)
-            assert all(worker.healthy for worker in workers)
+            await eventually(lambda: all(worker.healthy for worker in workers))
         proxy.delay_s = 0.0
         await all_whole(stage, listeners)
         await eventually(lambda: all(worker.healthy for worker in workers))
@@ -92,7 +92,7 @@ async def test_answers_that_are_late(proxy: FaultProxy, delay_s: float, lapses: 
 
 async def test_a_network_that_swallows_everything_for_a_while(proxy: FaultProxy) -> None:
     brain = Halting()
-    async with Stage(proxy.url, command_timeout_ms=1_500) as stage:
+    async with Stage(proxy.url, **LAPSING) as stage:
         listeners = await half_way(stage, brain, NAMES[:3])
         proxy.stalled = True
         await eventually(lambda: not any(worker.healthy for worker in stage._workers))
@@ -103,7 +103,7 @@ async def test_a_network_that_swallows_everything_for_a_while(proxy: FaultProxy)
 
 async def test_a_redis_that_refuses_connections_for_a_while(proxy: FaultProxy) -> None:
     brain = Halting()
-    async with Stage(proxy.url, command_timeout_ms=10_000) as stage:
+    async with Stage(proxy.url, **LAPSING, command_timeout_ms=10_000) as stage:
         listeners = await half_way(stage, brain)
         proxy.refuse = True
         proxy.drop()
@@ -117,7 +117,7 @@ async def test_a_redis_that_refuses_connections_for_a_while(proxy: FaultProxy) -
 async def test_a_killed_redis_comes_back_with_its_file_under_six_replies(own_redis: RedisServer) -> None:
     """kill -9, in the middle of several turns, while others are being accepted; twice."""
     brain = Halting()
-    async with Stage(own_redis.url, command_timeout_ms=15_000) as stage:
+    async with Stage(own_redis.url, **LAPSING, command_timeout_ms=15_000) as stage:
         listeners = await half_way(stage, brain)
         await asyncio.to_thread(own_redis.stop)
         more = [asyncio.ensure_future(stage.accept(name, f"{name}.2", "and more")) for name in NAMES]

@@ -12,7 +12,7 @@ from libs.contracts.events import ReplyStatus
 from tests.bus.support.conversation import heard, tool_completed, tool_requested
 from tests.bus.support.handlers import Halting, Led, echo
 from tests.bus.support.recording import Recording
-from tests.bus.support.stage import Stage
+from tests.bus.support.stage import LAPSING, Stage
 from tests.bus.support.waiting import eventually, soon
 from tests.servers.redis import RedisServer
 
@@ -32,6 +32,11 @@ async def relieve(stage: Stage) -> None:
     await stage.send("CONFIG", "SET", "maxmemory", 0)
 
 
+async def lease(stage: Stage) -> float:
+    """When that of w1 ends."""
+    return float(await stage.send("ZSCORE", stage.keys.leases, "w1"))
+
+
 async def test_accept_open_and_append_are_refused_at_once_and_wrote_nothing(own_stage: Stage) -> None:
     await own_stage.open("c")
     await fill(own_stage)
@@ -47,7 +52,7 @@ async def test_accept_open_and_append_are_refused_at_once_and_wrote_nothing(own_
 async def test_a_reply_waits_for_memory_and_goes_on(own_stage: Stage) -> None:
     """A run whose emit was refused ended at once; the turn was asked again, of the model too, at every attempt."""
     seen, led = Recording(), Led()
-    worker = await own_stage.worker("w1", led, observer=seen)
+    await own_stage.worker("w1", led, observer=seen)
     feed = await own_stage.feed()
     await own_stage.open("c")
     listener = await own_stage.listen(feed, "c")
@@ -57,7 +62,12 @@ async def test_a_reply_waits_for_memory_and_goes_on(own_stage: Stage) -> None:
     await fill(own_stage)
     led.say("t1", "and while ")
     await eventually(lambda: seen.counted("refused", "emit") >= 2)
-    assert worker.healthy, "leases are renewed in a full Redis"
+    before = await lease(own_stage)
+
+    async def renewed() -> bool:
+        return await lease(own_stage) > before
+
+    await eventually(renewed)  # in a full Redis
     await relieve(own_stage)
     led.end("t1", "and after")
     reply = await listener.reply("t1")
@@ -140,7 +150,7 @@ async def test_retiring_gives_memory_back_to_a_full_redis(own_stage: Stage) -> N
 async def test_a_disk_that_cannot_be_written_is_waited_for(own_redis: RedisServer, own_stage: Stage) -> None:
     """MISCONF: no lease can be renewed either, so the run ends; with a disk again the reply goes on from its draft."""
     brain, text = Halting(), "words before the disk failed and words after"
-    await own_stage.worker("w1", brain)
+    await own_stage.worker("w1", brain, **LAPSING)
     feed = await own_stage.feed()
     await own_stage.open("c")
     listener = await own_stage.listen(feed, "c")

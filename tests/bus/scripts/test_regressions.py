@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bus.property.calls import Calls
-from tests.bus.scripts.test_limits_and_deadlines import P, begin, let_pass, read
+from tests.bus.scripts.test_limits_and_deadlines import P, begin, read, set_clock
 
 
 def test_reap_with_the_entry_of_another_conversation_acked_that_entry(calls: Calls) -> None:
@@ -51,11 +51,11 @@ def test_a_commit_repeated_past_the_deadline_called_the_reply_that_had_begun_exp
     """The grant in place had been answered, the reply of that commit was lost, and the next turn already spoke."""
     begin(calls, "a")
     calls.accept("a", "a.1", P, "hi")
-    calls.accept("a", "a.2", P, "hi", deadline_ms=40)
+    calls.accept("a", "a.2", P, "hi", deadline_ms=60_000)
     ((entry, _),) = read(calls)
     first = calls.claim("w1", entry, "a", "t", 3)
     granted = calls.commit("w1", "a", first[1], "a.1", "finished", ["reply"], budget=1)
     assert granted[4] == "go"
     assert calls.emit("w1", "a", granted[3], "a.2", 0, "half")[0] == "ok"
-    let_pass(calls, 50)
+    set_clock(calls, 61_000)
     assert calls.commit("w1", "a", first[1], "a.1", "finished", ["reply"], budget=1)[4] == "go"

@@ -25,12 +25,16 @@ from tests.servers.users import HARNESS
 FAST: dict[str, Any] = {
     "command_timeout_ms": 4_000,
     "block_ms": 200,
-    "lease_ms": 300,
+    "lease_ms": 60_000,
     "beat_ms": 50,
     "reap_ms": 40,
     "unclaimed_ms": 250,
     "poll_ms": 100,
 }
+"""Leases are long: while a machine stalls, short ones lapse, and a run ends that a test holds. Whoever dies here dies
+by `kill`, which lets the lease run out."""
+LAPSING: dict[str, Any] = {"lease_ms": 300}
+"""For tests in which leases run out by themselves."""
 PATIENT: dict[str, Any] = {"lease_ms": 60_000, "unclaimed_ms": 60_000, "poll_ms": 60_000, "subscription_ms": 300_000}
 """Nothing heals or is handed over by the passing of time: what arrives came the direct way."""
 
@@ -60,7 +64,7 @@ class Stage:
         for listener in self._listeners:
             await listener.close()
         for worker in self._workers:
-            await kill(worker)
+            await silence(worker)
         await self._stack.aclose()
 
     async def new_bus(
@@ -140,21 +144,34 @@ class Stage:
 
 
 async def kill(worker: Worker) -> None:
-    """As kill -9 would: nothing is handed over, nothing is said, the lease lapses by itself."""
+    """As kill -9 would, and some time later: nothing is handed over, nothing is said, the lease has run out."""
+    await silence(worker)
+    await let_lapse(worker)
+
+
+async def silence(worker: Worker) -> None:
+    """As kill -9 would: the lease lapses by itself."""
     tasks = [*worker._loops, *worker._answers]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def let_lapse(worker: Worker) -> None:
+    """Its lease ran out long ago. On its own connection: after a beat that may be under way."""
+    for keys in worker._bus.shards:
+        await worker._bus.at(keys).send("ZADD", keys.leases, 1, worker._worker)
+
+
 async def stop_beating(worker: Worker) -> None:
-    """Its lease lapses and it does not know."""
+    """Its lease is not renewed any more, and it does not know."""
     await _cancel_loops(worker, lambda name: name.startswith("beat "))
 
 
 async def make_zombie(worker: Worker) -> None:
-    """Its lease lapses, it hears of nothing, and what it runs goes on."""
+    """Its lease has run out, it hears of nothing, and what it runs goes on."""
     await _cancel_loops(worker, lambda name: True)
+    await let_lapse(worker)
 
 
 async def stop_hearing_cancels(worker: Worker) -> None:

@@ -35,8 +35,8 @@ async def epochs_of_chunks(redis_url: str, gateway: str, turn: str) -> list[int]
 
 
 async def test_a_brain_that_was_stopped_says_nothing_more_when_it_wakes(redis_url: str, tmp_path: Path) -> None:
-    hotel = tmp_path / "h.sqlite3"
-    async with running_brains(2, redis_url, hotel, **SLOWLY) as brains, visiting(redis_url) as guest:
+    hotel, env = tmp_path / "h.sqlite3", {**SLOWLY, "BOTEL_BUS_LEASE_MS": "3000"}  # a machine stalls for less
+    async with running_brains(2, redis_url, hotel, **env) as brains, visiting(redis_url) as guest:
         turn = await guest.say(TOUR)
         await guest.listen(words=10)
         sleeper = await busy_one(brains)

@@ -10,7 +10,7 @@ import pytest
 
 from libs.contracts.events import ReplyGenerated, ReplyStatus, ToolCompleted, ToolRequested
 from tests.eventually import eventually
-from tests.integration.brain.brains import running_brains, start_brain, visiting
+from tests.integration.brain.brains import busy_one, running_brains, start_brain, visiting
 from tests.servers.redis import RedisServer
 
 TOUR = "Let me take you through the house."
@@ -54,12 +54,12 @@ async def test_a_brain_that_is_told_to_stop_finishes_its_sentence(redis_url: str
 async def test_killed_in_the_middle_of_a_sentence_another_goes_on(redis_url: str, tmp_path: Path) -> None:
     hotel = tmp_path / "h.sqlite3"
     async with (
-        running_brains(2, redis_url, hotel, BRAIN_OFFLINE_TOKEN_S="0.02") as brains,
+        running_brains(2, redis_url, hotel, BRAIN_OFFLINE_TOKEN_S="0.1") as brains,
         visiting(redis_url) as guest,
     ):
         await guest.say("tell me about the hotel")
         await guest.listen(words=12)
-        [busy] = [brain for brain in brains if await brain.busy()]
+        busy = await busy_one(brains)
         await busy.end(signal.SIGKILL)
         reply = await guest.listen()
 
@@ -73,7 +73,7 @@ async def test_killed_in_the_middle_of_a_sentence_another_goes_on(redis_url: str
 
 async def test_a_cancel_stops_a_reply(redis_url: str, tmp_path: Path) -> None:
     hotel = tmp_path / "h.sqlite3"
-    async with running_brains(1, redis_url, hotel, BRAIN_OFFLINE_TOKEN_S="0.02"), visiting(redis_url) as guest:
+    async with running_brains(1, redis_url, hotel, BRAIN_OFFLINE_TOKEN_S="0.2"), visiting(redis_url) as guest:
         turn = await guest.say("tell me about the hotel")
         await guest.listen(words=5)
         assert await guest.conversations.cancel("harbour", guest.conversation_id, turn) == "running"

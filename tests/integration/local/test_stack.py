@@ -184,9 +184,9 @@ async def test_one_that_dies_at_once_fails_the_start_with_its_last_words(tmp_pat
 
 
 async def test_one_that_is_never_ready_fails_the_start_by_name(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, standins(text="late"), start_s=3.0)
+    watched = Watched(tmp_path, standins(text="late"), start_s=10.0)
 
-    with pytest.raises(StartFailed, match="text_gateway: not ready in 3 s"):
+    with pytest.raises(StartFailed, match="text_gateway: not ready in 10 s"):
         await watched.stack.__aenter__()
 
     assert all(is_free(row.port) for row in watched.stack.rows())

@@ -26,8 +26,15 @@ KEYS = ApiKeySettings(api_key=SecretStr("development"))
 CHAT = "/llm/conversations/"
 
 
-def bus_settings(url: str) -> BusSettings:
-    return BusSettings(redis_url=SecretStr(url), command_timeout_ms=500, block_ms=50, poll_ms=200)
+def bus_settings(url: str, *, command_timeout_ms: int = 5_000, lease_ms: int = 900) -> BusSettings:
+    """Little patience is for a test that takes Redis away: a machine that stalls is not to look so."""
+    return BusSettings(
+        redis_url=SecretStr(url),
+        command_timeout_ms=command_timeout_ms,
+        lease_ms=lease_ms,
+        block_ms=50,
+        poll_ms=200,
+    )
 
 
 class Gateway:
@@ -99,7 +106,8 @@ class Concierge:
 
 @contextlib.asynccontextmanager
 async def running_brain(url: str, concierge: Concierge) -> AsyncIterator[Worker]:
-    async with Bus(bus_settings(url), name="brain") as bus:
+    """No brain dies here, and none is taken for dead."""
+    async with Bus(bus_settings(url, lease_ms=60_000), name="brain") as bus:
         worker = Worker(bus, new_id("brain"), concierge, slots=8)
         await worker.start()
         yield worker

@@ -47,7 +47,6 @@ async def start_gateway(redis_url: str, log: Path = Path(os.devnull), /, **env: 
         "BOTEL_API_KEY": "development",
         "BOTEL_TEXT_PORT": str(port),
         "BOTEL_LOG_FORMAT": "json",
-        "BOTEL_BUS_COMMAND_TIMEOUT_MS": "1000",
     }
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(

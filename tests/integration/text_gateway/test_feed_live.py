@@ -17,6 +17,7 @@ from tests.integration.text_gateway.gateway import (
     Concierge,
     Gateway,
     Received,
+    bus_settings,
     received,
     running_brain,
     running_gateway,
@@ -47,7 +48,7 @@ async def test_it_resumes_after_the_last_number_without_loss_or_repetition(gatew
     url = await say(gateway, "one")
     await say(gateway, "two")
     seen: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for last in ("", "1", "2", "4"):
             async with gateway.client.stream("GET", url, headers={"Last-Event-ID": last} if last else {}) as stream:
                 expected = 5 - int(last or 0)
@@ -66,7 +67,7 @@ async def test_a_running_reply_is_shown_to_whoever_joins(gateway: Gateway, conci
         return len(concierge.asked)
 
     await eventually(asked, lambda count: count == 2)
-    async with asyncio.timeout(10), gateway.client.stream("GET", f"{url}?after=3") as stream:
+    async with asyncio.timeout(30), gateway.client.stream("GET", f"{url}?after=3") as stream:
         taken: list[Received] = []
         async for item in received(stream):
             if item:
@@ -129,7 +130,8 @@ async def test_without_redis_it_starts_says_so_and_works_once_redis_is_there(
     own_redis: RedisServer, concierge: Concierge
 ) -> None:
     own_redis.stop()
-    async with asyncio.timeout(40), running_gateway(own_redis.url) as gateway:
+    impatient = bus_settings(own_redis.url, command_timeout_ms=500)
+    async with asyncio.timeout(40), running_gateway(own_redis.url, impatient) as gateway:
         refused = await gateway.client.post(CHAT, json={**GUEST, "message": "Hi"})
         assert (refused.status_code, refused.json()["code"]) == (503, "bus-unavailable")
         assert refused.headers["Retry-After"] == "1"
@@ -146,11 +148,12 @@ async def test_without_redis_it_starts_says_so_and_works_once_redis_is_there(
             answer = await eventually(answered, lambda answer: answer.status_code == 200)
             assert answer.json()["response"] == "You said Hi"
             assert concierge.asked == ["Hi"]
-            assert (await gateway.client.get("/readyz")).status_code == 200
+            await eventually(lambda: gateway.client.get("/readyz"), lambda ready: ready.status_code == 200)
 
 
 async def test_a_redis_that_goes_in_the_middle_is_a_typed_end(own_redis: RedisServer, concierge: Concierge) -> None:
-    async with asyncio.timeout(40), running_gateway(own_redis.url, reply_timeout_s=1.0) as gateway:
+    impatient = bus_settings(own_redis.url, command_timeout_ms=500)
+    async with asyncio.timeout(40), running_gateway(own_redis.url, impatient, reply_timeout_s=1.0) as gateway:
         async with running_brain(own_redis.url, concierge):
             await say(gateway, "one")
         own_redis.stop()

@@ -109,7 +109,8 @@ async def test_a_redis_that_says_nothing_is_a_typed_answer_in_time_and_the_turn_
 ) -> None:
     """Redis hangs with the connection open; what it was sent it does when it wakes up."""
     concierge, key = Concierge(), {"Idempotency-Key": "k"}
-    async with asyncio.timeout(300), running_gateway(own_redis.url) as gateway:
+    impatient = bus_settings(own_redis.url, command_timeout_ms=500)
+    async with asyncio.timeout(300), running_gateway(own_redis.url, impatient) as gateway:
         await eventually(lambda: gateway.client.get("/readyz"), lambda answer: answer.status_code == 200)
         os.kill(own_redis.pid, signal.SIGSTOP)
         refused = await say(gateway, "C-1", **key, **headers)
@@ -135,9 +136,10 @@ async def test_redis_gone_in_the_middle_of_a_reply_is_a_timeout_and_later_the_wh
     own_redis: RedisServer, concierge: Concierge
 ) -> None:
     key: dict[str, Any] = {"Idempotency-Key": "k"}
+    impatient = bus_settings(own_redis.url, command_timeout_ms=500)
     async with (
         asyncio.timeout(300),
-        running_gateway(own_redis.url, reply_timeout_s=1.5) as gateway,
+        running_gateway(own_redis.url, impatient, reply_timeout_s=1.5) as gateway,
         running_brain(own_redis.url, concierge),
     ):
         concierge.go_on.clear()

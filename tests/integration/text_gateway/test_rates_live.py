@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 
+import pytest
+
+from libs.bus.limits import Buckets
 from libs.web.rates import RateSettings
+from services.text_gateway import app
 from tests.eventually import eventually
-from tests.integration.text_gateway.gateway import CHAT, Concierge, running_brain, running_gateway
+from tests.integration.text_gateway.gateway import CHAT, Concierge, bus_settings, running_brain, running_gateway
 from tests.servers.redis import RedisServer
 
 BODY = {"customerId": "guest-204", "message": "hello"}
@@ -14,7 +19,9 @@ FEW = RateSettings(turns_per_s=0.001, turns_burst=4, sessions_per_s=0.001, sessi
                    streams_per_s=0.001)  # fmt: skip
 
 
-async def test_two_gateways_share_the_limit_and_say_so(redis_url: str) -> None:
+async def test_two_gateways_share_the_limit_and_say_so(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A gateway that gives up on Redis lets a request pass uncounted: not for a machine that stalls.
+    monkeypatch.setattr(app, "Buckets", functools.partial(Buckets, timeout_ms=5_000))
     async with (
         running_gateway(redis_url, rate_settings=FEW, reply_timeout_s=0.05) as one,
         running_gateway(redis_url, rate_settings=FEW, reply_timeout_s=0.05) as two,
@@ -35,7 +42,8 @@ async def test_two_gateways_share_the_limit_and_say_so(redis_url: str) -> None:
 
 
 async def test_without_redis_the_rate_refuses_nobody(own_redis: RedisServer) -> None:
-    async with running_gateway(own_redis.url, rate_settings=FEW) as gateway:
+    impatient = bus_settings(own_redis.url, command_timeout_ms=500)
+    async with running_gateway(own_redis.url, impatient, rate_settings=FEW) as gateway:
         own_redis.stop()
 
         async def uncounted() -> bool:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from deploy.local.ports import free_port
 from libs.bus.bus import Bus
 from libs.bus.conversations import Conversations, Snapshot
+from libs.bus.settings import BusSettings
 from libs.contracts.calls import AGENT_NAME, decode_ticket
 from libs.contracts.errors import BusUnavailable
 from libs.contracts.events import AnyEvent, CallEnded, CallStarted
@@ -68,12 +69,15 @@ async def hotel(redis_url: str) -> AsyncIterator[Hotel]:
 
 
 @contextlib.asynccontextmanager
-async def running_hotel(redis_url: str) -> AsyncIterator[Hotel]:
+async def running_hotel(redis_url: str, its_bus: BusSettings | None = None) -> AsyncIterator[Hotel]:
+    """`its_bus`: other settings of the gateway's bus than the usual."""
     port = free_port()
     with running_livekit(webhooks=[f"http://127.0.0.1:{port}/llm/voice/webhook"]) as server:
         settings = VoiceSessionSettings(timeout_s=20, departure_timeout_s=120)
         async with (
-            running_gateway(redis_url, port=port, room_settings=where(server), session_settings=settings) as gateway,
+            running_gateway(
+                redis_url, its_bus, port=port, room_settings=where(server), session_settings=settings
+            ) as gateway,
             Bus(bus_settings(redis_url), name="test") as bus,
             server.api() as lk,
         ):
@@ -203,7 +207,7 @@ async def test_a_guest_who_was_away_comes_back_into_the_room_that_waits_for_them
 
 async def test_a_webhook_that_met_a_bus_outage_is_sent_again(own_redis: RedisServer) -> None:
     need_livekit()
-    async with running_hotel(own_redis.url) as hotel:
+    async with running_hotel(own_redis.url, bus_settings(own_redis.url, command_timeout_ms=500)) as hotel:
         session = await hotel.session()
         own_redis.stop()
         async with entered(session):

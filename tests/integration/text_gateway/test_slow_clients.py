@@ -78,7 +78,7 @@ async def talk_until_cut_off(gateway: Gateway) -> int:
 
 @pytest.mark.usefixtures("talker")
 async def test_others_finish_while_one_does_not_read_and_it_is_cut_off_and_resumes(redis_url: str) -> None:
-    async with asyncio.timeout(300), running_gateway(redis_url, stall_s=3) as gateway:
+    async with asyncio.timeout(300), running_gateway(redis_url, stall_s=6) as gateway:
         conversation_id = await opened(gateway)
         async with deaf(gateway, f"/llm/conversations/{conversation_id}/events"):
             others = [Reader() for _ in range(20)]

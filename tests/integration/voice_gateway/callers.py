@@ -137,7 +137,7 @@ class TestCall:
         self.line.microphone.feed(pcm)
 
     async def until(
-        self, kind: type[E], where: Callable[[E], bool] = lambda _: True, timeout_s: float = 20.0, after: int = 0
+        self, kind: type[E], where: Callable[[E], bool] = lambda _: True, timeout_s: float = 60.0, after: int = 0
     ) -> E:
         """The first such event at or after index `after` of what was told."""
         async with asyncio.timeout(timeout_s):

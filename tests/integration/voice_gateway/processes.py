@@ -75,7 +75,6 @@ async def _start(redis_url: str, http: aiohttp.ClientSession, log: Path, env: di
         "BOTEL_TTS": "local",
         "BOTEL_CALL_GREETING": "off",
         "BOTEL_LOG_FORMAT": "json",
-        "BOTEL_BUS_COMMAND_TIMEOUT_MS": "500",
     }
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(

@@ -46,7 +46,7 @@ class Playing:
         self._changed.set()
 
     async def until(self, what: PlayoutWhat) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 for told, position in self.told:
                     if told == what:
@@ -87,7 +87,7 @@ async def test_a_cut_stops_at_once_and_tells_how_much_was_played() -> None:
         stage.speaker.flush()
         stage.speaker.clear_buffer()
         assert stage.finished == [], "not before those who forward the text are through"
-        await asyncio.wait_for(stage.speaker.wait_for_playout(), 1)
+        await asyncio.wait_for(stage.speaker.wait_for_playout(), 30)
         stage.speaker.resume()
         start = stage.told[0][1]
         [(played_s, interrupted)] = stage.finished
@@ -123,7 +123,7 @@ async def test_sound_begins_before_the_next_beat_with_more_than_one_frame() -> N
 
 
 async def look_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.005)
 

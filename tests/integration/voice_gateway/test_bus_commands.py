@@ -62,7 +62,7 @@ async def request(
 async def take(link: BusLink, count: int) -> list[CallCommand]:
     """The next commands."""
     found: list[CallCommand] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for command in link.commands():
             found.append(command)
             if len(found) == count:
@@ -168,7 +168,7 @@ async def test_what_the_gateway_before_still_answers_is_not_done_again(redis_url
         await link.call_started("call-1")
         await slow.command_done("cmd-1", ok=True)
         await request(stage, link, "cmd-2", Resume())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for event in link.elsewhere():
                 if event.id == "cmd-2.requested":
                     break
@@ -183,7 +183,7 @@ async def test_the_line_s_end_ends_the_commands(redis_url: str) -> None:
         link = await stage.exchange.connect(GUEST)
         await link.call_started("call-1")
         await link.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert [command async for command in link.commands()] == []
 
 
@@ -239,7 +239,7 @@ async def test_what_is_typed_has_a_limit_and_a_broken_line_takes_nothing(redis_u
             await anext(link.write("turn-1", "x" * (MAX_MESSAGE_BYTES + 1)))
         (subscription,) = (one for group in stage.feed._followers.values() for one in group)
         subscription.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(BusUnavailable):
                 await anext(link.write("turn-2", "hello"))
         assert not [event for event in await log(stage, link) if getattr(event, "text", "").startswith("x")]

@@ -63,7 +63,7 @@ def narrow(transports: list[asyncio.Transport]) -> Middleware:
     return narrowing
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 5) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.01)
@@ -110,7 +110,7 @@ class Caller:
         self.audio = bytearray()
         self.events: list[dict[str, Any]] = []
 
-    async def until(self, kind: str, timeout_s: float = 15) -> dict[str, Any]:
+    async def until(self, kind: str, timeout_s: float = 60) -> dict[str, Any]:
         async with asyncio.timeout(timeout_s):
             async for message in self._socket:
                 if message.type is WSMsgType.BINARY:
@@ -220,7 +220,7 @@ async def test_who_says_hello_while_the_door_closes_is_turned_away_and_leaves_no
     async with opened(brain) as (door, url, exchange), aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
         exchange.lets_through.clear()
         await socket.send_json(HELLO)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await exchange.connecting.wait()
         await door.drain(0)
         exchange.lets_through.set()

@@ -118,7 +118,8 @@ async def nothing_is_left(bus: Bus, conversation_id: str, gateway: str) -> None:
 async def test_a_gateway_without_redis_or_without_a_line_says_so_to_the_caller_and_to_the_operator(
     own_redis: RedisServer,
 ) -> None:
-    async with asyncio.timeout(300), running_voice(1, own_redis.url, BOTEL_VOICE_MAX_CALLS="1") as (gateway,):
+    env = {"BOTEL_VOICE_MAX_CALLS": "1", "BOTEL_BUS_COMMAND_TIMEOUT_MS": "500"}
+    async with asyncio.timeout(300), running_voice(1, own_redis.url, **env) as (gateway,):
         async with gateway.call() as socket:
             assert (await Caller(socket).hello(customer_id="guest-1"))["type"] == "ready"
             status, checks = await gateway.readiness()

@@ -41,9 +41,13 @@ async def speech() -> AsyncIterator[Speech]:
 
 
 @pytest.fixture
-async def bus(own_redis: RedisServer) -> AsyncIterator[Bus]:
+async def bus(own_redis: RedisServer, fault: str) -> AsyncIterator[Bus]:
     settings = BusSettings(
-        redis_url=SecretStr(own_redis.url), command_timeout_ms=500, block_ms=50, poll_ms=200, max_waiting=2
+        redis_url=SecretStr(own_redis.url),
+        command_timeout_ms=500 if fault == "redis away" else 5_000,
+        block_ms=50,
+        poll_ms=200,
+        max_waiting=2,
     )
     async with Bus(settings) as made:
         yield made
