@@ -63,18 +63,19 @@ class Lateness:
         self.worst_s = 0.0
 
     async def __aenter__(self) -> Lateness:
-        self._ticking = asyncio.create_task(self._tick())
+        self._loop = asyncio.get_running_loop()
+        self._next()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._ticking.cancel()
-        await asyncio.gather(self._ticking, return_exceptions=True)
+        self._handle.cancel()
 
-    async def _tick(self) -> None:
-        while True:
-            due = time.monotonic() + TICK_S
-            await asyncio.sleep(TICK_S)
-            self.worst_s = max(self.worst_s, time.monotonic() - due)
+    def _next(self) -> None:
+        self._handle = self._loop.call_later(TICK_S, self._tick, self._loop.time() + TICK_S)
+
+    def _tick(self, due_s: float) -> None:
+        self.worst_s = max(self.worst_s, self._loop.time() - due_s)
+        self._next()
 
 
 async def test_a_brain_that_begins_many_turns_keeps_its_lease_meanwhile(stage: Stage, redis_url: str) -> None:
