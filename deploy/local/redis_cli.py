@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from deploy.local.address import redis_address
+from deploy.local.env import merged_env, read_dotenv
+from deploy.local.stack import ROOT
 from libs.bus.deployment import Shape, parse_deployment
 
 _NAMES = ("redis-cli", "valkey-cli")
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         print("redis-cli is not installed: apt-get install redis-tools, brew install redis", file=sys.stderr)
         return 1
     try:
-        given, secret = command_line(redis_address(), environ)
+        given, secret = command_line(redis_address(), merged_env(environ, read_dotenv(ROOT / ".env")))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
