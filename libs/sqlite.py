@@ -20,10 +20,9 @@ async def write_ahead(connection: aiosqlite.Connection, patience_s: float) -> No
     deadline = clock() + patience_s
     while True:
         try:
-            await connection.execute("PRAGMA journal_mode=WAL")
+            async with connection.execute("PRAGMA journal_mode=WAL"):
+                return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() > deadline:
                 raise
             await asyncio.sleep(_PAUSE_S)
-        else:
-            return

@@ -64,7 +64,7 @@ class Scene:
         )
         if step.meanwhile:
             await self._write(step.meanwhile.text)
-            over = any(self._is_heard(event, self._turn) for event in self._phone.events)
+            over = any(map(_report_of(self._turn), self._phone.events))
             self.texted_during = "" if over else self._turn
         if let_finish:
             await self._heard(self._turn)
@@ -98,16 +98,8 @@ class Scene:
             raise CallFailed("the answer was over before it was interrupted")
 
     async def _heard(self, turn: str) -> Event:
-        index = await self._phone.wait(
-            lambda event: self._is_heard(event, turn),
-            timeout_s=_ANSWER_S,
-            why="no report of what was heard",
-        )
+        index = await self._phone.wait(_report_of(turn), timeout_s=_ANSWER_S, why="no report of what was heard")
         return self._phone.events[index]
-
-    @staticmethod
-    def _is_heard(event: Event, turn: str) -> bool:
-        return bool(event["type"] == "heard" and event["turn_id"] == turn)
 
     async def _write(self, text: str) -> None:
         self._show("guest writes", text)
@@ -123,6 +115,11 @@ class Scene:
 
 def _is(*kinds: str) -> Callable[[Event], bool]:
     return lambda event: event["type"] in kinds
+
+
+def _report_of(turn: str) -> Callable[[Event], bool]:
+    """What was heard of that turn's answer: it is over then."""
+    return lambda event: event["type"] == "heard" and event["turn_id"] == turn
 
 
 def _playout(*what: str) -> Callable[[Event], bool]:
